@@ -1,0 +1,10 @@
+PREFIX = "io.modelcontextprotocol/"
+
+
+def modernize(frame, client): ...
+
+
+def http_headers(frame): ...
+
+
+def state_of(result): ...

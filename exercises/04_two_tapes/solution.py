@@ -1,0 +1,11 @@
+HANDSHAKE_TAPE = "B"
+
+A_SELF_CONTAINED = [1, 3, 5]
+
+B_SERVER_ASKS = 5
+
+B_CLIENT_ANSWERS = 6
+
+A_MEMORY = "requestState"
+
+REQUESTS = {"A": 3, "B": 3}

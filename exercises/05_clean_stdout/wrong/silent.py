@@ -1,0 +1,44 @@
+"""fails: stderr
+why: The print is deleted: the wire is clean, and the operator reads nothing.
+"""
+
+import anyio
+from mcp.server import MCPServer
+
+server = MCPServer("timer")
+count = 0
+
+
+@server.tool()
+async def wait(seconds: float) -> str:
+    """Wait, then count a lap."""
+    global count
+    await anyio.sleep(seconds)
+    count += 1
+    return f"waited {seconds} s"
+
+
+@server.tool()
+def laps() -> int:
+    """How many laps there were."""
+    return count
+
+
+@server.tool()
+def reset(sure: bool) -> str:
+    """Start again at 0."""
+    global count
+    if not sure:
+        return "kept"
+    count = 0
+    return "reset"
+
+
+@server.resource("lab://status")
+def status() -> str:
+    """The laps in words."""
+    return f"{count} laps"
+
+
+if __name__ == "__main__":
+    server.run()

@@ -1,0 +1,50 @@
+"""fails: described
+why: The names seem to say it all. The form that a host makes of them shows nothing else.
+"""
+
+import mcp_types as types
+from mcp import MCPError
+from mcp.server import MCPServer
+from mcp.server.mcpserver import AssistantMessage, UserMessage
+
+FILES = {"main.py": "print(sum([1, 2]))\n", "web/login.py": "password = 'hunter2'\n"}
+FOCUSES = ("bugs", "security", "style")
+
+server = MCPServer("reviewer", log_level="ERROR")
+
+
+@server.resource("code://{+path}", mime_type="text/x-python")
+def code(path: str) -> str:
+    """One file."""
+    return FILES[path]
+
+
+@server.tool()
+def write_file(path: str, text: str) -> str:
+    """Write a file."""
+    FILES[path] = text
+    return f"wrote {path}"
+
+
+@server.prompt(title="Review a file")
+def review_file(
+    path: str,
+    focus: str = "bugs",
+):
+    """Review a file of the project."""
+    focus = focus.casefold()
+    if path not in FILES:
+        raise MCPError(types.INVALID_PARAMS, f"there is no file {path!r}")
+    if focus not in FOCUSES:
+        raise MCPError(types.INVALID_PARAMS, "focus is bugs, security or style")
+    file = types.TextResourceContents(uri=f"code://{path}", mime_type="text/x-python", text=FILES[path])
+    return [
+        UserMessage(f"Review {path}, which is attached. Look for {focus}."),
+        UserMessage(types.EmbeddedResource(resource=file)),
+        AssistantMessage("I have read the file, and will begin with the gravest finding."),
+        UserMessage("Go ahead."),
+    ]
+
+
+if __name__ == "__main__":
+    server.run()

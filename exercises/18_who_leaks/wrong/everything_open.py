@@ -1,0 +1,37 @@
+"""fails: leaks
+why: What is open is counted, not what idles: whoever is at work gets the blame too.
+"""
+
+from collections import Counter
+
+
+def still_open(journal):
+    return list(replay(journal)[0])
+
+
+def peak(journal):
+    return replay(journal)[1]
+
+
+def idle(journal, seconds):
+    return [pid for pid, seen in replay(journal)[0].items() if journal[-1]["at"] - seen["at"] >= seconds]
+
+
+def leaks(journal, seconds):
+    opened = replay(journal)[0]
+    counts = Counter(opened[pid]["by"] for pid in still_open(journal))
+    return {by: count for by, count in counts.items() if count > 1}
+
+
+def replay(journal):
+    """What is open at the end - by whom, and when it was seen last - and the most that were open at once."""
+    opened, most = {}, 0
+    for entry in journal:
+        if entry["event"] == "open":
+            opened[entry["pid"]] = {"by": entry["by"], "at": entry["at"]}
+        elif entry["event"] == "frame":
+            opened[entry["pid"]]["at"] = entry["at"]
+        else:
+            del opened[entry["pid"]]
+        most = max(most, len(opened))
+    return opened, most

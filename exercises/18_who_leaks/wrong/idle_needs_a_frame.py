@@ -1,0 +1,39 @@
+"""fails: idle
+why: The last frame is looked for on the whole journal, so a new connection inherits the past of its number.
+"""
+
+from collections import Counter
+
+
+def still_open(journal):
+    return list(replay(journal)[0])
+
+
+def peak(journal):
+    return replay(journal)[1]
+
+
+def idle(journal, seconds):
+    last = {entry["pid"]: entry["at"] for entry in journal if entry["event"] == "frame"}
+    opened = replay(journal)[0]
+    return [pid for pid, seen in opened.items() if journal[-1]["at"] - last.get(pid, seen["at"]) >= seconds]
+
+
+def leaks(journal, seconds):
+    opened = replay(journal)[0]
+    counts = Counter(opened[pid]["by"] for pid in idle(journal, seconds))
+    return {by: count for by, count in counts.items() if count > 1}
+
+
+def replay(journal):
+    """What is open at the end - by whom, and when it was seen last - and the most that were open at once."""
+    opened, most = {}, 0
+    for entry in journal:
+        if entry["event"] == "open":
+            opened[entry["pid"]] = {"by": entry["by"], "at": entry["at"]}
+        elif entry["event"] == "frame":
+            opened[entry["pid"]]["at"] = entry["at"]
+        else:
+            del opened[entry["pid"]]
+        most = max(most, len(opened))
+    return opened, most

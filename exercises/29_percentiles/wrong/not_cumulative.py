@@ -1,0 +1,42 @@
+"""fails: estimate
+why: It sums the counts as if each bucket held its own calls only.
+"""
+
+import math
+
+
+def percentile(latencies, percent):
+    if not latencies:
+        return None
+    rank = math.ceil(percent * len(latencies) / 100)
+    return sorted(latencies)[max(rank, 1) - 1]
+
+
+def of_all(servers, percent):
+    return percentile([latency for each in servers for latency in each], percent)
+
+
+def slower(latencies, limit):
+    if not latencies:
+        return 0.0
+    return sum(latency > limit for latency in latencies) / len(latencies)
+
+
+def add(one, other):
+    return [[bound, count + more] for (bound, count), (_, more) in zip(one, other, strict=True)]
+
+
+def estimate(histogram, percent):
+    calls = sum(count for _, count in histogram)
+    if calls == 0:
+        return None
+    rank = percent / 100 * calls
+    lower, below = 0.0, 0
+    total = 0
+    for bound, own in histogram[:-1]:
+        total += own
+        count = total
+        if count >= rank:
+            return lower + (bound - lower) * (rank - below) / (count - below)
+        lower, below = bound, count
+    return lower

@@ -1,0 +1,36 @@
+"""fails: motto
+why: Both are functions behind a decorator, so the text lands among the tools, where a model must call it instead of a
+    host reading it.
+"""
+
+from mcp.server import MCPServer
+
+MOTTO = "Small steps, each one checked."
+
+server = MCPServer("desk")
+
+
+@server.tool()
+def add(a: int, b: int) -> int:
+    """Add two integers."""
+    return a + b
+
+
+@server.tool()
+def shout(text: str, times: int = 1) -> str:
+    """Say the text in capitals, once or several times."""
+    return " ".join([text.upper()] * times)
+
+
+@server.tool()
+def motto() -> str:
+    return MOTTO
+
+
+@server.resource("greeting://{name}")
+def greeting(name: str) -> str:
+    return f"Hello, {name}!"
+
+
+if __name__ == "__main__":
+    server.run()

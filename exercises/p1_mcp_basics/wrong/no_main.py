@@ -1,0 +1,31 @@
+"""fails: starts, add, shout, motto, greeting
+why: In a notebook the object is enough. As a program the file defines a server, serves nobody and ends.
+"""
+
+from mcp.server import MCPServer
+
+MOTTO = "Small steps, each one checked."
+
+server = MCPServer("desk")
+
+
+@server.tool()
+def add(a: int, b: int) -> int:
+    """Add two integers."""
+    return a + b
+
+
+@server.tool()
+def shout(text: str, times: int = 1) -> str:
+    """Say the text in capitals, once or several times."""
+    return " ".join([text.upper()] * times)
+
+
+@server.resource("desk://motto")
+def motto() -> str:
+    return MOTTO
+
+
+@server.resource("greeting://{name}")
+def greeting(name: str) -> str:
+    return f"Hello, {name}!"

@@ -1,0 +1,55 @@
+"""fails: too_few
+why: Removing first and complaining afterwards reads naturally, and leaves a count below zero behind.
+"""
+
+from typing import Annotated
+
+from mcp.server import MCPServer
+from mcp.server.mcpserver.exceptions import ResourceNotFoundError, ToolError
+from pydantic import Field
+
+STOCK = {"bolt": 40, "nut": 12}
+
+server = MCPServer("stockroom", version="1.0.0", instructions="Look at stock://all before you take anything.")
+Count = Annotated[int, Field(ge=1)]
+
+
+@server.tool()
+def put(item: str, count: Count) -> int:
+    """Put items on the shelf. Answers with how many there are now."""
+    STOCK[item] = STOCK.get(item, 0) + count
+    return STOCK[item]
+
+
+@server.tool()
+def take(item: str, count: Count) -> int:
+    """Take items from the shelf. Answers with how many are left."""
+    there = STOCK.get(item, 0)
+    STOCK[item] = there - count
+    if STOCK[item] < 0:
+        raise ToolError(f"only {there} of {item} in stock")
+    return STOCK[item]
+
+
+@server.resource("stock://all", mime_type="application/json")
+def everything() -> dict[str, int]:
+    """All items and their counts."""
+    return {item: count for item, count in STOCK.items() if count}
+
+
+@server.resource("stock://item/{item}")
+def one(item: str) -> str:
+    """The count of one item."""
+    if not STOCK.get(item):
+        raise ResourceNotFoundError(f"no {item} in stock")
+    return str(STOCK[item])
+
+
+@server.prompt()
+def reorder(item: str) -> str:
+    """Ask for an order of more."""
+    return f"We have {STOCK.get(item, 0)} of {item} left. Write a short order for more."
+
+
+if __name__ == "__main__":
+    server.run()

@@ -1,0 +1,184 @@
+"""The exercises in a terminal: check, hint, solution, reset, progress, watch, grade, new-exercise, mutants."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+import typer
+
+from labkit.grading.report import NOT_ATTEMPTED
+from labkit.grading.spec import ExerciseError
+
+_ID = typer.Argument(help="The exercise, such as p1_mcp_basics.")
+
+
+def register(app: typer.Typer) -> None:
+    """Mount the commands on the `labkit` command."""
+    app.command()(exercises)
+    app.command()(check)
+    app.command()(hint)
+    app.command()(solution)
+    app.command()(reset)
+    app.command()(progress)
+    app.command()(watch)
+    app.command()(grade)
+    app.command("new-exercise")(new_exercise)
+
+
+def exercises() -> None:
+    """List the exercises."""
+    from labkit.grading.spec import exercise_ids, load
+
+    for id in exercise_ids():
+        spec = load(id)
+        typer.echo(f"{id:22} {spec.kind:8} {spec.minutes:>3} min {spec.points:>3} points  {spec.title}")
+    typer.echo("Begin with: labkit check ID. What you have done so far: labkit progress.")
+
+
+def check(
+    id: str = _ID,
+    seed: int | None = typer.Option(None, help="Repeat the values of an earlier report."),
+    json: bool = typer.Option(False, "--json", help="Print the report as JSON."),
+) -> None:
+    """Check your answer in work/ID.py. Exit code 0 when all checks pass.
+
+    Example: labkit check p1_mcp_basics
+    """
+    import json as encoder
+
+    opened = _exercise(id)
+    report = opened.check(seed=seed)
+    if json:
+        typer.echo(encoder.dumps(report.as_dict(), indent=2, ensure_ascii=False))
+    else:
+        _print(report)
+        if report.outcome == NOT_ATTEMPTED:
+            typer.echo(f"Write your answer in {opened.path}. The task: {opened.spec.folder / 'task.md'}")
+        elif not report.passed:
+            typer.echo(f"Stuck? labkit hint {id}. The same values again: labkit check {id} --seed {report.seed}")
+    raise typer.Exit(0 if report.passed else 1)
+
+
+def hint(id: str = _ID, number: int | None = typer.Argument(None, help="Which one; the next by default.")) -> None:
+    """Show one hint at a time."""
+    typer.echo(str(_exercise(id).hint(number)))
+
+
+def solution(id: str = _ID) -> None:
+    """Show one good answer and what to take from it."""
+    typer.echo(str(_exercise(id).solution()))
+
+
+def reset(
+    id: str | None = typer.Argument(None, help="The exercise."),
+    all: bool = typer.Option(False, "--all", help="Every exercise that has an answer."),
+) -> None:
+    """Put the starter back; your answer is kept under a dated name in work/backups/."""
+    from labkit.grading.attempt import reset_all
+
+    if all:
+        typer.echo(str(reset_all()))
+    elif id:
+        typer.echo(str(_exercise(id).reset()))
+    else:
+        _wrong_usage("Name an exercise, or say --all.")
+
+
+def progress(export: Path | None = typer.Option(None, help="Write it to this .csv or .json file.")) -> None:
+    """Show what you have done so far."""
+    from labkit.grading.record import progress_board
+
+    board = progress_board()
+    typer.echo(str(board))
+    if export:
+        try:
+            typer.echo(f"Written to {board.export(export)}.")
+        except ExerciseError as error:
+            _wrong_usage(str(error))
+
+
+def watch(
+    id: str | None = typer.Argument(None, help="The exercise; without it, every answer below work/."),
+    once: bool = typer.Option(False, "--until-passed", help="End as soon as all checks of one exercise pass."),
+) -> None:
+    """Check again whenever you save work/ID.py. Stop with Ctrl-C."""
+    from labkit.grading.attempt import Exercise
+    from labkit.grading.record import work_folder
+    from labkit.grading.spec import exercise_ids, load
+
+    watched = [_exercise(id)] if id else [Exercise(load(each), work_folder()) for each in exercise_ids()]
+    # A named exercise is checked at once; of all the others only what changes from now on.
+    seen = {each.id: None if id else _stamp(each.path) for each in watched}
+    typer.echo(f"Watching {watched[0].path if id else work_folder()}. Ctrl-C ends it.")
+    while True:
+        for each in watched:
+            now = _stamp(each.path)
+            if now == seen[each.id]:
+                continue
+            seen[each.id] = now
+            report = each.check()
+            typer.echo(time.strftime("%H:%M:%S"))
+            _print(report)
+            if once and report.passed:
+                return
+        time.sleep(0.25)
+
+
+def grade(
+    submissions: Path = typer.Argument(help="A folder with one folder per learner, each with ID.py files."),
+    out: Path = typer.Option(Path("grades.csv"), help="The table; reports and the summary go beside it."),
+    exercise: list[str] | None = typer.Option(None, help="Only these exercises (may be given several times)."),
+    jobs: int = typer.Option(0, help="How many at once; the number of cores by default."),
+) -> None:
+    """Grade a class: every ID.py of every learner, in parallel. Start it again after a break and it goes on.
+
+    Example: labkit grade handed_in/ --out grades.csv
+    """
+    from labkit.grading.cohort import grade as grade_all
+
+    try:
+        summary = grade_all(submissions, out, only=exercise or None, jobs=jobs or None, say=typer.echo)
+    except ExerciseError as error:
+        _wrong_usage(str(error))
+    typer.echo(str(summary))
+
+
+def new_exercise(id: str = typer.Argument(help="Lower case letters, digits and underscores.")) -> None:
+    """Make the folder of a new exercise, with every file it needs."""
+    from labkit.grading.scaffold import new_exercise as scaffold
+
+    try:
+        folder = scaffold(id)
+    except ExerciseError as error:
+        _wrong_usage(str(error))
+    typer.echo(f"Made {folder}. Write the task, then prove it: pytest tests/exercises -k {id}")
+
+
+def _exercise(id: str) -> Any:
+    from labkit.grading.attempt import exercise
+
+    try:
+        return exercise(id, warm=False)
+    except ExerciseError as error:
+        _wrong_usage(str(error))
+
+
+def _print(report: Any) -> None:
+    from rich.console import Console
+
+    Console(highlight=False).print(report, soft_wrap=True)
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
+def _wrong_usage(message: str) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(2)

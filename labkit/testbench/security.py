@@ -1,0 +1,223 @@
+"""Injection: text that leaves the place it was meant for, and becomes a path, a query, a command, code or an address.
+
+Every probe brings a canary that only comes back when the text was *run*: the answer has to hold what was computed, not
+what was sent. What a server merely repeats is no finding. Nothing is written, and no address but loopback is asked for.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import AsyncGenerator, Iterable, Sequence
+
+from labkit.testbench.bench import Bench
+from labkit.testbench.canary import open_port, secret_file, word
+from labkit.testbench.check import Finding, NotApplicable, check
+from labkit.testbench.places import Place, places
+from labkit.testbench.raw import Answer
+from labkit.testbench.tour import objects
+
+SECONDS = 12.0
+"""For all probes of one check."""
+_SQL_ERRORS = re.compile(
+    r"near \"[^\"]*\": syntax error|syntax error at or near|unterminated quoted string|unrecognized token"
+    r"|You have an error in your SQL syntax|SQLSTATE|ORA-\d{5}|SQLite error|sqlite3\.OperationalError",
+    re.IGNORECASE,
+)
+LOOPBACK = ("127.0.0.1", "localhost", "2130706433", "0x7f.1", "127.1", "0.0.0.0")
+"""Six ways to write the address of this machine."""
+_USAGE = re.compile(r"^\s*usage:", re.IGNORECASE | re.MULTILINE)
+
+
+async def _spots(bench: Bench, era: str) -> list[Place]:
+    found = await places(bench, era)
+    if not found:
+        raise NotApplicable("no argument takes text: no template, no prompt, and no tool that may be called")
+    return found
+
+
+async def _probe(
+    bench: Bench, era: str, spots: Iterable[Place], payloads: Sequence[tuple[str, str]]
+) -> AsyncGenerator[tuple[Place, str, Answer]]:
+    """Bring every (payload, canary) to every place; yields where the canary came back, once a place."""
+    deadline = time.monotonic() + SECONDS
+    for place in spots:
+        for payload, canary in payloads:
+            if time.monotonic() > deadline:
+                return
+            answer = await place.send(bench, era, payload)
+            if canary in answer.received:
+                yield place, payload, answer
+                break
+
+
+@check(
+    "security.traversal",
+    "No path leads out of what the server offers",
+    severity="error",
+    spec="basic/security#input-validation",
+    fix="Resolve the path, links included, and require is_relative_to(root) before opening it.",
+    profile="full",
+)
+async def traversal(bench: Bench) -> AsyncGenerator[Finding]:
+    """A file that lies outside of every root is asked for by its path, by `..`, and by encodings of both."""
+    era = bench.eras[-1]
+    spots = await _spots(bench, era)
+    async with secret_file() as (path, canary):
+        up = "../" * 12 + path.relative_to(path.anchor).as_posix()
+        asked = [str(path), up, f"x/{up}", path.as_uri(), up.replace("../", "....//"), up.replace("../", "%2e%2e%2f")]
+        async for place, payload, answer in _probe(bench, era, spots, [(text, canary) for text in asked]):
+            yield place.finding(f"reads a file outside of what is offered: {payload}", payload, answer, era)
+
+
+@check(
+    "security.sql",
+    "No text becomes part of a query",
+    severity="error",
+    spec="basic/security#input-validation",
+    fix="Pass values beside the statement, as parameters; never format them into it.",
+    profile="full",
+)
+async def sql(bench: Bench) -> AsyncGenerator[Finding]:
+    """A quote that ends the value, and a word that only a database could have put together from two halves."""
+    era = bench.eras[-1]
+    spots = [p for p in await _spots(bench, era) if not p.words("sql", "query", "statement")]
+    one, two = word(), word()
+    joined = [f"' UNION SELECT {columns}--" for n in range(1, 7) for columns in [", ".join([f"'{one}'||'{two}'"] * n)]]
+    found: list[Place] = []
+    async for place, payload, answer in _probe(bench, era, spots, [(text, one + two) for text in joined]):
+        found.append(place)
+        yield place.finding(f"ran a query of ours: {payload}", payload, answer, era)
+    deadline = time.monotonic() + SECONDS / 2
+    for place in spots:
+        if place in found or time.monotonic() > deadline:
+            continue
+        quotes = "x'x\"x"
+        plain, quoted = await place.send(bench, era, "xx"), await place.send(bench, era, quotes)
+        said = _SQL_ERRORS.search(quoted.received)
+        if said and not _SQL_ERRORS.search(plain.received):
+            yield place.finding(f"breaks a query with a quote: {said[0]}", quotes, quoted, era)
+
+
+@check(
+    "security.command",
+    "No text becomes part of a command line",
+    severity="error",
+    spec="basic/security#input-validation",
+    fix="Start programs with a list of arguments and no shell; put -- before values, and refuse a leading dash.",
+    profile="full",
+)
+async def command(bench: Bench) -> AsyncGenerator[Finding]:
+    """A shell would compute what stands between the halves; a program would take `--help` for an option."""
+    era = bench.eras[-1]
+    spots = await _spots(bench, era)
+    one, two = word(), word()
+    said = f"echo {one}$((19*23)){two}"
+    windows = f'set /a "x=19*23" >nul & echo {one}437^{two}'
+    shells = [
+        f"x; {said}",
+        f"$({said})",
+        f"`{said}`",
+        f"x | {said}",
+        f"x && {said}",
+        f"x' ; {said} #",
+        f'x" ; {said} #',
+    ]
+    payloads = [(text, f"{one}437{two}") for text in [*shells, f"x & {windows}"]]
+    async for place, payload, answer in _probe(bench, era, spots, payloads):
+        yield place.finding(f"ran a command of ours: {payload}", payload, answer, era)
+    deadline = time.monotonic() + SECONDS / 3
+    for place in spots:
+        if time.monotonic() > deadline:
+            return
+        plain = await place.send(bench, era, "xx")
+        option = await place.send(bench, era, "--help")
+        if _USAGE.search(_text(option)) and not _USAGE.search(_text(plain)):
+            said = "is taken for an option: --help shows how to use a program"
+            yield place.finding(said, "--help", option, era, severity="warning")
+
+
+def _text(answer: Answer) -> str:
+    """The text of a tool's result, a line a line."""
+    return "\n".join(str(part.get("text", "")) for part in objects(answer.result.get("content")))
+
+
+@check(
+    "security.code",
+    "No text is evaluated as code or as a template",
+    severity="error",
+    spec="basic/security#input-validation",
+    fix="Parse what you expect and walk the tree; never eval. Render fixed templates with text as a value.",
+    profile="full",
+)
+async def code(bench: Bench) -> AsyncGenerator[Finding]:
+    """Two halves that only an evaluator would join; a sum inside the marks of five template languages."""
+    era = bench.eras[-1]
+    spots = await _spots(bench, era)
+    one, two = word(), word()
+    python = [f"'{one}'+'{two}'", f"(lambda: '{one}'+'{two}')()", f"__import__('builtins').str('{one}'+'{two}')"]
+    marks = ["{{%s}}", "${%s}", "#{%s}", "<%%= %s %%>", "{%s}"]
+    payloads = [(text, one + two) for text in python]
+    payloads += [(one + mark % "19*23" + two, f"{one}437{two}") for mark in marks]
+    payloads += [(f"{one}{{0.__class__}}{two}", f"{one}<class"), (f"{one}%(x)s{{self.__class__}}{two}", f"{one}<class")]
+    async for place, payload, answer in _probe(bench, era, spots, payloads):
+        yield place.finding(f"was evaluated: {payload}", payload, answer, era)
+
+
+@check(
+    "security.ssrf",
+    "No address of ours makes the server call its own machine",
+    severity="error",
+    spec="basic/security#ssrf",
+    fix="Resolve the name once, refuse loopback and private addresses, connect to the address you checked; check again"
+    " after each redirect.",
+    profile="full",
+)
+async def ssrf(bench: Bench) -> AsyncGenerator[Finding]:
+    """A port of loopback that nobody knows, in six ways to write its address. A visit is the finding."""
+    era = bench.eras[-1]
+    spots = await _spots(bench, era)
+    likely = [
+        p for p in spots if p.words("url", "uri", "link", "host", "address", "endpoint", "site", "page", "source")
+    ]
+    if not likely:
+        raise NotApplicable("no argument takes an address")
+    async with open_port() as port:
+        hosts = [
+            f"{host}:{port.number}" for host in ("127.0.0.1", "localhost", "2130706433", "0x7f.1", "127.1", "0.0.0.0")
+        ]
+        addresses = [address for host in hosts for address in (f"http://{host}/", host)]
+        deadline = time.monotonic() + SECONDS
+        for place in likely:
+            for address in addresses:
+                if time.monotonic() > deadline:
+                    return
+                port.visits.clear()
+                answer = await place.send(bench, era, address)
+                if port.visits:
+                    yield place.finding(f"made it call {address}: {port.visits[0]}", address, answer, era)
+                    break
+
+
+@check(
+    "security.oversized",
+    "An oversized argument is refused, or borne",
+    severity="error",
+    spec="basic/security#input-validation",
+    fix="Say maxLength in the schema and hold to it; bound what one request may cost.",
+    profile="full",
+)
+async def oversized(bench: Bench) -> AsyncGenerator[Finding]:
+    """Two megabytes where a word was meant. The server may refuse them; it may not end, hang or fill its answer."""
+    era = bench.eras[-1]
+    spots = [place for place in await _spots(bench, era) if place.kind != "template"]
+    if not spots:
+        raise NotApplicable("only templates take text")
+    place = spots[0]  # what is tested is the way in, which all arguments share
+    async with bench.wire(era) as wire:
+        method, params = place.request("x" * 2_000_000)
+        answer = await wire.request(method, params, timeout=8.0)
+        after = await wire.request("tools/list" if bench.capability(era, "tools") else "prompts/list")
+        if after.came not in ("result", "error"):
+            message = f"after 2 MB in the argument {place.argument!r} the server gives {after.what}"
+            yield Finding(message, answer.sent[:200], answer.received, place.owner, era)

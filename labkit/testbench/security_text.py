@@ -1,0 +1,144 @@
+"""What a model would read: hidden characters, instructions where descriptions should be, secrets in answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, Iterator
+from typing import cast
+
+from labkit.testbench.bench import Bench
+from labkit.testbench.canary import word
+from labkit.testbench.check import Finding, NotApplicable, Severity, check
+from labkit.testbench.places import places
+from labkit.testbench.raw import Json
+from labkit.testbench.raw_stdio import RawStdio
+from labkit.testbench.tour import tour
+
+HIDDEN: tuple[tuple[str, str, Severity], ...] = (
+    ("Unicode tags, which nobody sees and a model reads", "[\U000e0000-\U000e007f]", "error"),
+    ("bidirectional controls, which show text in another order", "[\u202a-\u202e\u2066-\u2069]", "error"),
+    ("terminal escapes", "\x1b\\[", "error"),
+    ("characters without width", "[\u200b\u200c\u2060\ufeff\u00ad]", "warning"),
+)
+"""What is called hidden. The joiner U+200D is not: it holds emoji together."""
+
+INSTRUCTIONS = (
+    r"ignore (?:all |any |the |your )*(?:previous|prior|other|earlier) (?:instructions|rules|prompts|messages)",
+    r"<\s*(?:important|system|secret|instructions?)\s*>",
+    r"do(?:n't| not) (?:tell|mention|inform|show|reveal)(?: \w+){0,4} (?:to )?(?:the |this )?user",
+    r"without (?:telling|informing|asking|notifying) the user",
+    r"(?:before|after|when) (?:using|calling) (?:this|any(?: other)?) tools?,? (?:first |always )?(?:read|send|call)",
+    r"you must (?:always |first )?(?:call|use|read|send|include|pass)\b",
+    r"/\.ssh/|id_rsa\b|\.aws/credentials|(?:read|send|include|pass)\b[^.]{0,60}\.env\b",
+    r"(?:all|any|other) (?:e-?mails|messages|files|data) (?:must|should|have to) (?:also )?(?:be )?(?:sent|go|bcc)",
+)
+_INSTRUCTION = re.compile("|".join(f"(?:{each})" for each in INSTRUCTIONS), re.IGNORECASE)
+_TRACEBACK = re.compile(r"Traceback \(most recent call last\)|^\s+at [\w.<>]+ \(.*:\d+:\d+\)", re.MULTILINE)
+
+
+def _strings(value: object, where: str = "") -> Iterator[tuple[str, str]]:
+    """Every text in a JSON value, with the way to it."""
+    if isinstance(value, str):
+        yield where, value
+    elif isinstance(value, dict):
+        for key, each in cast(Json, value).items():
+            yield from _strings(each, f"{where}/{key}")
+    elif isinstance(value, list):
+        for at, each in enumerate(cast("list[object]", value)):
+            yield from _strings(each, f"{where}/{at}")
+
+
+async def _said(bench: Bench, era: str) -> AsyncGenerator[tuple[str, str, str]]:
+    """Everything that a model would be given: (kind, where, text)."""
+    for where, text in _strings(bench.hellos[era].result.get("instructions"), "instructions"):
+        yield "instructions", where, text
+    seen = await tour(bench, era)
+    for method, items in seen.items.items():
+        for item in items:
+            name = item.get("name") or item.get("uri") or item.get("uriTemplate")
+            for where, text in _strings(item):
+                yield "descriptions", f"{method} {name}{where}", text
+    for stop in seen.stops:
+        if stop.what not in seen.items:
+            for where, text in _strings(stop.answer.result):
+                yield "content", f"{stop.what}{where}", text
+
+
+@check(
+    "security.hidden-text",
+    "Nothing is written in characters that people do not see",
+    severity="error",
+    spec="basic/security#tool-poisoning",
+    fix="Take the characters out; pass on text from elsewhere only after removing them.",
+)
+async def hidden_text(bench: Bench) -> AsyncGenerator[Finding]:
+    """A model reads them all; the person who approves the tool does not."""
+    for era in bench.eras:
+        async for _, where, text in _said(bench, era):
+            for title, pattern, severity in HIDDEN:
+                if found := re.search(pattern, text):
+                    at = found.start()
+                    around = ascii(text[max(0, at - 40) : at + 80])
+                    yield Finding(f"{where}: {title}", received=around, era=era, severity=severity)
+
+
+@check(
+    "security.instructions",
+    "Descriptions describe; nothing gives orders to the model",
+    severity="warning",
+    spec="basic/security#tool-poisoning",
+    fix="Say what the tool does and what it takes. What must happen in an order, do in code.",
+)
+async def instructions(bench: Bench) -> AsyncGenerator[Finding]:
+    """Poisoned descriptions and results work by telling the model what to do, and not to tell."""
+    for era in bench.eras:
+        async for kind, where, text in _said(bench, era):
+            if found := _INSTRUCTION.search(text):
+                around = text[max(0, found.start() - 60) : found.end() + 120]
+                what = (
+                    "reads like an order to the model" if kind != "content" else "holds text that reads like an order"
+                )
+                yield Finding(f"{where} {what}: {found[0]!r}", received=around, era=era)
+
+
+SECRET_NAMES = ("API_KEY", "SECRET_TOKEN", "DB_PASSWORD", "AWS_SECRET_ACCESS_KEY")
+
+
+@check(
+    "security.secrets",
+    "No secret of the environment appears in an answer",
+    severity="error",
+    spec="basic/security#secret-exposure",
+    fix="Never put the environment, a configuration or an exception's text into an answer; say what went wrong.",
+    transports=["stdio"],
+    profile="full",
+)
+async def secrets_(bench: Bench) -> AsyncGenerator[Finding]:
+    """Started with canaries for keys, it is called well and badly; none of them may come out."""
+    era = bench.eras[-1]
+    params = bench.plan.params
+    assert params is not None
+    canaries = {name: f"canary-{word()}" for name in SECRET_NAMES if name not in (params.env or {})}
+    seen = await tour(bench, era)
+    asked = [("tools/call", {"name": name, "arguments": arguments}) for name, arguments in seen.called[:20]]
+    asked += [("resources/read", {"uri": item.get("uri")}) for item in seen.items.get("resources/list", [])[:20]]
+    asked += [place.request("no such thing \x00'\"") for place in (await places(bench, era))[:20]]
+    asked += [("tools/call", {"name": name, "arguments": {"no-such": 1}}) for name, _ in seen.called[:20]]
+    async with bench.wire(era, env=canaries) as wire:
+        if not wire.hello:
+            raise NotApplicable(f"it does not start when {', '.join(SECRET_NAMES)} are set")
+        for method, parameters in asked:
+            answer = await wire.request(method, parameters, timeout=3.0)
+            text = "\n".join([answer.received, *answer.before])
+            for name, canary in canaries.items():
+                if canary in text:
+                    yield Finding(
+                        f"{method} shows the value of {name}", answer.sent, text.replace(canary, "***"), era=era
+                    )
+                    return
+            if found := _TRACEBACK.search(answer.received.replace("\\n", "\n")):
+                message = f"{method} answers with a stack trace, which tells paths and versions: {found[0].strip()}"
+                yield Finding(message, answer.sent, answer.received, era=era, severity="warning")
+        for name, canary in canaries.items():
+            if canary in str(cast(RawStdio, wire).log):
+                yield Finding(f"stderr shows the value of {name}", era=era, severity="warning")

@@ -1,0 +1,1 @@
+"""What a learner sees and clicks: views drawn in the browser and answered in Python."""

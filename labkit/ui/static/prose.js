@@ -1,0 +1,62 @@
+// Elements made of the nodes of prose.py, and what views of the course do with JupyterLab: copy, insert, open.
+
+const proseNodes = (nodes) => nodes.map((node) => (typeof node === "string" ? node : h(node[0], node[1], proseNodes(node[2]))));
+
+/** Run a JupyterLab command. Its command linker listens to clicks on elements that name one, and trusts those inside `place`, a cell. */
+function labCommand(place, name, args = {}) {
+  const link = h("span", { "data-commandlinker-command": name, "data-commandlinker-args": JSON.stringify(args), hidden: true });
+  place.append(link);
+  link.click();
+  link.remove();
+}
+
+const inJupyterLab = () => document.querySelector(".jp-NotebookPanel") !== null;
+
+/** A link that opens a file of the file browser; plain text outside JupyterLab. `path` is empty when it is not in reach. */
+function fileLink(text, path) {
+  if (!path || !inJupyterLab()) return h("code", {}, text);
+  return h("button", { type: "button", class: "lk-link", "aria-label": `Open ${text}`, onclick: (event) => labCommand(event.currentTarget.parentElement, "docmanager:open", { path }) }, text);
+}
+
+async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return "Copied.";
+  } catch {
+    return "The browser did not allow copying: select the text and copy it.";
+  }
+}
+
+/** Put a code cell with this text below the one that holds `element`; copies the text where that is not to be had. */
+async function insertCell(element, text) {
+  const holder = element.closest(".jp-Notebook .jp-Cell");
+  if (!holder) return `${await copyText(text)} Paste it into a new cell.`;
+  holder.dispatchEvent(new MouseEvent("mousedown", { bubbles: true }));
+  const before = holder.nextElementSibling;
+  labCommand(element, "notebook:insert-cell-below");
+  // The new cell's editor takes a while to be ready; until it is, what is put into it is lost without a word.
+  const end = performance.now() + 30_000;
+  for (let next = 0, tries = 0, seen = 0; performance.now() < end;) {
+    await new Promise((resolve) => requestAnimationFrame(resolve));
+    const made = holder.nextElementSibling;
+    const editor = made !== before && made?.querySelector(".cm-content");
+    if (!editor || document.querySelector(".jp-Dialog")) continue;
+    if (editor.textContent.trim()) {
+      // An editor that is still being set up may be emptied again.
+      seen ||= performance.now();
+      if (performance.now() - seen > 250) return "Inserted below.";
+      continue;
+    }
+    seen = 0;
+    if (performance.now() < next) continue;
+    next = performance.now() + 500;
+    // The command writes into the active cell, which is this one unless something else was clicked or ran meanwhile.
+    if (!made.classList.contains("jp-mod-active")) made.dispatchEvent(new MouseEvent("mousedown", { bubbles: true }));
+    if (tries++ % 4 < 3) labCommand(element, "notebook:replace-selection", { text });
+    else {
+      editor.focus();
+      document.execCommand("insertText", false, text);
+    }
+  }
+  return `${await copyText(text)} Paste it into a new cell.`;
+}

@@ -1,0 +1,1 @@
+"""Services that the example servers talk to over real HTTP, so that the lab works without a network."""

@@ -1,0 +1,163 @@
+"""How JupyterLab and pytest are started."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from labkit.catalog import LAB_ROOT
+from labkit.cli import lab
+from labkit.cli.lab import jupyter_arguments, split_arguments
+
+
+def test_the_lab_listens_on_loopback_and_keeps_its_token() -> None:
+    arguments = jupyter_arguments(None, browser=True)
+    assert "--ServerApp.ip=127.0.0.1" in arguments
+    assert not any("token" in each or "password" in each for each in arguments)
+    assert "--no-browser" not in arguments
+
+
+def test_an_explicit_port_is_used_or_refused() -> None:
+    arguments = jupyter_arguments(9001, browser=False)
+    assert {"--ServerApp.port=9001", "--ServerApp.port_retries=0", "--no-browser"} <= set(arguments)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="there is no root on Windows")
+@pytest.mark.parametrize(("uid", "allowed"), [(0, True), (1000, False)])
+def test_root_is_allowed_when_one_is_root(monkeypatch, uid: int, allowed: bool) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: uid)
+    assert ("--allow-root" in jupyter_arguments(None, browser=False)) is allowed
+
+
+def test_jupyterlab_comes_up_wants_its_token_and_ends_with_its_kernels(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    token = secrets.token_hex(16)
+    places = {f"JUPYTER_{kind}_DIR": str(tmp_path / kind.lower()) for kind in ("RUNTIME", "CONFIG", "DATA")}
+    command = [sys.executable, "-m", "labkit", "lab", "--no-browser", "--port", str(port)]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            command, env={**os.environ, **places, "JUPYTER_TOKEN": token}, stdout=log, stderr=log, cwd=tmp_path
+        )
+        try:
+            base = f"http://127.0.0.1:{port}"
+            wait_for(process, f"{base}/api")
+            assert status(f"{base}/api/contents/labkit") == 403
+            assert status(f"{base}/api/contents/labkit?token={token}") == 200
+            settings = json.loads(
+                get(f"{base}/lab/api/settings/@jupyterlab/apputils-extension:notification?token={token}")
+            )
+            assert settings["schema"]["properties"]["fetchNews"]["default"] == "false"
+        finally:
+            process.send_signal(signal.SIGINT if os.name != "nt" else signal.SIGTERM)
+            process.wait(30)
+    assert process.returncode == 0 or os.name == "nt"
+
+
+def get(url: str) -> str:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10) as answer:
+        return answer.read().decode("utf-8")
+
+
+def status(url: str) -> int:
+    try:
+        get(url)
+    except urllib.error.HTTPError as error:
+        return error.code
+    return 200
+
+
+def wait_for(process: subprocess.Popen[bytes], url: str) -> None:
+    while process.poll() is None:
+        try:
+            get(url)
+        except OSError:
+            continue
+        return
+    pytest.fail("JupyterLab ended before it answered")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "general", "browser"),
+    [
+        (["-q", "-k", "tests"], [], []),
+        (["-q", "tests/cli/test_talk.py::test_x"], ["tests/cli/test_talk.py::test_x"], []),
+        (["tests/browser", "tests/cli"], ["tests/cli"], ["tests/browser"]),
+    ],
+)
+def test_paths_are_told_from_options(monkeypatch, tmp_path, arguments, general, browser) -> None:
+    for name in ("cli/test_talk.py", "browser/conftest.py"):
+        path = tmp_path / "tests" / name
+        path.parent.mkdir(parents=True)
+        path.touch()
+    monkeypatch.setattr(lab, "LAB_ROOT", tmp_path)
+    _, *found = split_arguments(arguments)
+    assert found == [general, browser]
+
+
+def runs_of(
+    monkeypatch, *arguments: str, codes: tuple[int, ...] = (0, 0), reason: str = ""
+) -> tuple[list[list[str]], int]:
+    """The pytest command lines that `labkit test ARGUMENTS` would run, and its exit code."""
+    import typer
+
+    seen: list[list[str]] = []
+    left = list(codes)
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[bytes]:
+        seen.append(command[3:])
+        return subprocess.CompletedProcess(command, left.pop(0))
+
+    monkeypatch.setattr(lab.subprocess, "run", run)
+    monkeypatch.setattr(lab, "no_browser_reason", lambda: reason)
+    monkeypatch.setattr(lab, "has_browser_tests", lambda: True)
+    context = type("Context", (), {"args": list(arguments)})()
+    with pytest.raises(typer.Exit) as exit:
+        lab.test(context)
+    return seen, exit.value.exit_code
+
+
+def test_the_whole_suite_is_two_runs_each_in_parallel(monkeypatch) -> None:
+    (first, second), code = runs_of(monkeypatch, "-q")
+    assert first[:2] == ["-n", str(lab.workers())]
+    assert "--ignore=tests/browser" in first
+    assert second == ["-n", str(lab.workers()), "--dist=worksteal", "-q", "tests/browser"]
+    assert code == 0
+
+
+def test_one_path_is_one_run_without_workers(monkeypatch) -> None:
+    seen, _ = runs_of(monkeypatch, "tests/cli")
+    assert seen == [["--ignore=tests/browser", "tests/cli"]]
+
+
+@pytest.mark.parametrize(
+    ("codes", "code"), [((1, 0), 1), ((0, 1), 1), ((0, 5), 0), ((5, 0), 0), ((5, 5), 5), ((0, 2), 2)]
+)
+def test_either_run_can_fail_the_suite_and_an_empty_half_does_not(monkeypatch, codes, code) -> None:
+    assert runs_of(monkeypatch, codes=codes)[1] == code
+
+
+def test_without_a_browser_its_tests_are_left_out_aloud(monkeypatch, capsys) -> None:
+    seen, code = runs_of(monkeypatch, codes=(0,), reason="no Chromium; install one")
+    assert len(seen) == 1
+    assert code == 0
+    assert "browser tests skipped: no Chromium; install one" in capsys.readouterr().err
+
+
+def test_the_settings_of_the_lab_are_defaults_in_its_own_folder() -> None:
+    file = LAB_ROOT / "labkit" / "cli" / "jupyter" / "labconfig" / "default_setting_overrides.json"
+    assert (
+        json.loads(file.read_text(encoding="utf-8"))["@jupyterlab/apputils-extension:notification"]["fetchNews"]
+        == "false"
+    )

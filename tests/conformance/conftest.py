@@ -1,0 +1,6 @@
+"""Makes `npm_packages` importable."""
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parent))

@@ -1,0 +1,53 @@
+"""Every notebook of the course runs from top to bottom, leaves nothing behind, and shows what it has promised.
+
+The runner is the one behind `labkit run`. One test per notebook, so pytest-xdist spreads them, one kernel per worker.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from labkit.course import find_notebooks, run_notebooks
+from labkit.course.expected import check, compare, is_marked
+from labkit.course.find import COURSE
+
+NOTEBOOKS = find_notebooks()
+NAMES = [path.relative_to(COURSE).with_suffix("").as_posix() for path in NOTEBOOKS]
+MARKED = [path for path in NOTEBOOKS if is_marked(path)]
+TWICE = MARKED if os.environ.get("LAB_WHOLE") else MARKED[1:2]
+"""Notebooks that nbval runs, too. The outputs of all are compared when papermill runs them; a second run finds the same."""
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=NAMES)
+def test_papermill_runs_it_to_the_end(notebook: Path, record_property: Callable[[str, object], None]) -> None:
+    began = time.time()
+    report = run_notebooks([notebook], jobs=1, timeout=300)
+    record_property("notebook", (notebook.stem, began, time.time()))
+    report.check()
+    assert report.results[0].left_behind == ()
+    if notebook in MARKED:
+        compare(notebook, report.results[0].nb)
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("notebook", TWICE, ids=[path.stem for path in TWICE])
+def test_nbval_finds_the_outputs_that_were_promised(notebook: Path) -> None:
+    check(notebook)
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=NAMES)
+def test_it_can_be_run_fast_and_found_by_number(notebook: Path) -> None:
+    assert re.fullmatch(r"\d\d_[a-z0-9_]+", notebook.stem), "named NN_slug.ipynb: see the curriculum"
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    parameters = [cell for cell in cells if "parameters" in cell.get("metadata", {}).get("tags", [])]
+    assert len(parameters) == 1, "one cell is tagged `parameters`"
+    assert re.search(r"^fast\b.*=", "".join(parameters[0]["source"]), re.M), "it sets `fast`"
+    assert all(cell.get("id") for cell in cells), "every cell has an id: expected outputs are kept by id"
