@@ -27,7 +27,7 @@ def answers(submission: Submission, calls: list[Any], limit: int, seconds: int, 
     about="Limiter.allow",
 )
 def test_window(submission: Submission, rng: random.Random) -> None:
-    limit, seconds, begin, ada = rng.randint(2, 6), 10 * rng.randint(3, 9), rng.randint(1000, 9000), name(rng)
+    limit, seconds, begin, ada = rng.randint(3, 6), 10 * rng.randint(3, 9), rng.randint(1000, 9000), name(rng)
     late = begin - begin % seconds + seconds - 1  # just before a round time
     calls = [(late, ada)] * limit + [(late + 1, ada), (late + seconds - 1, ada), (late + seconds, ada)]
     wanted = [True] * limit + [False, False, True]
