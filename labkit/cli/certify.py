@@ -45,7 +45,7 @@ def certify(
         bool, typer.Option("--allow-destructive", help="Also call tools that are not marked read-only.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Repeat the random choices of an earlier run.")] = 0,
-    budget: Annotated[float, typer.Option(min=0, help="Seconds for all checks; what does not fit is skipped.")] = 60.0,
+    budget: Annotated[float, typer.Option(min=0, help="Seconds for all; what does not fit is not certified.")] = 60.0,
     env: Annotated[list[str] | None, typer.Option("--env", metavar="KEY=VALUE", help="For a process; repeat.")] = None,
     header: Annotated[
         list[str] | None, typer.Option("--header", "-H", metavar="NAME: VALUE", help="For a URL; repeat.")
@@ -67,8 +67,9 @@ def certify(
 ) -> None:
     """Test a server and say what is wrong with it, with evidence and how to fix it.
 
-    Exit code 0 when it is certified, 1 when not, 2 for wrong usage, 3 when it cannot be reached. With --json, errors
-    are one line of JSON on stderr. A bare `python` in a command is the lab's own: name that of your environment.
+    Exit code 0 when it is certified, 1 when not - also when no check applies, or not all fit the budget -, 2 for wrong
+    usage, 3 when it cannot be reached. With --json, errors are one line of JSON on stderr. A bare `python` in a command
+    is the lab's own: name that of your environment.
 
     \b
     Examples:
@@ -189,6 +190,7 @@ def _show(certificate: Certificate, written: list[Path]) -> None:
 def _style(line: str) -> str:
     first = line.split(maxsplit=2)[0:1]
     styles = {"error": "red", "✗": "bold", "‼": "bold red", "warning": "yellow", "info": "cyan", "fix:": "green"}
+    styles["seed"] = "dim"
     return styles.get(first[0].rstrip(":"), styles.get(first[0], "dim" if first[0] == "–" else "")) if first else ""
 
 

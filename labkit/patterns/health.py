@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Mapping
@@ -29,7 +30,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from labkit.errors import LabError
-from labkit.patterns.calls import Call, CallMiddleware, Proceed, Result, refusal
+from labkit.patterns.calls import Call, CallMiddleware, Proceed, Result, answer, refusal
 from labkit.patterns.clock import SYSTEM, Clock
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Health(CallMiddleware):
     """`starting`: it is not ready before `started` is called. `timeout` is seconds for a check that names none.
 
     What the checks found is kept for `fresh` seconds, however many ask. As middleware it refuses calls before `started`
-    and after `drain`, and counts those at work.
+    and after `drain`, counts those at work, and answers its own tool: no limit further in may keep a monitor from it.
     """
 
     def __init__(
@@ -113,6 +114,7 @@ class Health(CallMiddleware):
         self._taken = 0.0
         self._asking: asyncio.Task[Report] | None = None
         self._started, self._draining = not starting, False
+        self._has_tool = False
         self._at_work = 0
         self._quiet = asyncio.Event()
         self._quiet.set()
@@ -161,7 +163,11 @@ class Health(CallMiddleware):
 
     async def around(self, call: Call, proceed: Proceed) -> Result:
         """Let the call pass if the server accepts work, and count it while it lasts."""
-        if not self.accepting and call.tool != TOOL:
+        if call.tool == TOOL and self._has_tool:
+            found = (await self.report()).as_dict()
+            text = json.dumps(found, indent=2, ensure_ascii=False)
+            return answer(call, {"content": [{"type": "text", "text": text}], "structuredContent": found})
+        if not self.accepting:
             why = "is about to stop" if self._draining else "has not started yet"
             return refusal(call, f"This server {why}. Try again in a moment.", reason="not-ready", retry_after=1.0)
         self._at_work += 1
@@ -180,12 +186,16 @@ class Health(CallMiddleware):
         return [Route(path, endpoint) for path, endpoint in self._endpoints(messages).items()]
 
     def install(self, server: MCPServer[Any], *, messages: bool = False, tool: bool = True) -> None:
-        """The probes as routes of the server's own HTTP port, the middleware, and the tool `health_check`."""
+        """The probes as routes of the server's own HTTP port, the middleware, and the tool `health_check`.
+
+        Name it in `stack(...)`, too, where limits stand before the tools: what is installed only is next to the tool.
+        """
         if self not in server.middleware:
             server.middleware.append(self)
         for path, endpoint in self._endpoints(messages).items():
             server.custom_route(path, methods=["GET"], include_in_schema=False)(endpoint)
         if tool:
+            self._has_tool = True
 
             @server.tool(name=TOOL, title="Health")
             async def health_check() -> dict[str, Any]:  # pyright: ignore[reportUnusedFunction]
@@ -195,21 +205,21 @@ class Health(CallMiddleware):
     def _endpoints(self, messages: bool) -> dict[str, Callable[[Request], Awaitable[Response]]]:
         from starlette.responses import JSONResponse
 
-        def answer(fine: bool, body: Mapping[str, Any]) -> Response:
+        def respond(fine: bool, body: Mapping[str, Any]) -> Response:
             return JSONResponse(body, 200 if fine else 503, headers={"cache-control": "no-store"})
 
         async def alive(request: Request) -> Response:
-            return answer(True, {"alive": True})  # a loop that is stuck does not get here, and that is the check
+            return respond(True, {"alive": True})  # a loop that is stuck does not get here, and that is the check
 
         async def ready(request: Request) -> Response:
             if not self.accepting:
-                return answer(False, {"ready": False, "why": "draining" if self._draining else "starting"})
+                return respond(False, {"ready": False, "why": "draining" if self._draining else "starting"})
             report = await self.report()
             fine = report.status is not Status.UNHEALTHY
-            return answer(fine, {"ready": fine, **report.as_dict(messages=messages)})
+            return respond(fine, {"ready": fine, **report.as_dict(messages=messages)})
 
         async def started(request: Request) -> Response:
-            return answer(self._started, {"started": self._started})
+            return respond(self._started, {"started": self._started})
 
         return {"/livez": alive, "/readyz": ready, "/startupz": started}
 

@@ -206,12 +206,13 @@ class Metrics(CallMiddleware):
     def install(self, server: MCPServer[Any], *, path: str = "/metrics") -> None:
         """Count this server's calls, and show them: over HTTP at `path`, to MCP clients as `metrics://summary`.
 
-        Whoever reaches the port can read `path`: routes of this kind ask for no token.
+        It counts from outside of all middleware that is there, unless it has a place already, as `stack` gives it one:
+        what others refuse is counted, too. Whoever reaches the port can read `path`: such routes ask for no token.
         """
         from starlette.responses import Response
 
         if self not in server.middleware:
-            server.middleware.append(self)
+            server.middleware.insert(0, self)
 
         @server.resource("metrics://summary", name="metrics", title="Metrics", mime_type="application/json")
         def summary() -> str:  # pyright: ignore[reportUnusedFunction]

@@ -50,6 +50,8 @@ class Certificate:
     stale: list[str] = field(default_factory=list[str])
     """Entries of the baseline that passed, or that no check has: the baseline must be brought up to date."""
     seed: int = 0
+    budget: float = 60.0
+    """Seconds that all checks together had."""
     seconds: float = 0.0
     at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     note: str = ""
@@ -72,14 +74,38 @@ class Certificate:
 
     @property
     def passed(self) -> bool:
-        """No error, no check that broke, no stale baseline."""
-        return not self.count("error") and not self.stale and not any(r.status == "broken" for r in self.results)
+        """Something was tested, nothing was left out for want of time, and: no error, no check that broke, no stale
+        baseline."""
+        return (
+            self.ran > 0
+            and not self.late
+            and not self.count("error")
+            and not self.stale
+            and not any(r.status == "broken" for r in self.results)
+        )
+
+    @property
+    def ran(self) -> int:
+        """How many checks came to a result about the server."""
+        return sum(r.status in ("passed", "failed") for r in self.results)
+
+    @property
+    def late(self) -> int:
+        """How many checks did not come to their end because the time was up."""
+        return sum(r.late for r in self.results)
 
     @property
     def headline(self) -> str:
         """The verdict in one line."""
-        ran = sum(r.status in ("passed", "failed") for r in self.results)
-        return f"{self.name}: {self.verdict}, {ran} checks in {self.seconds:.1f} s, {self.counted or 'no findings'}"
+        ran = f"{self.ran} checks" if self.ran else "nothing was tested: no check"
+        counted = f"{self.counted or 'no findings'}{self.unasked}"
+        return f"{self.name}: {self.verdict}, {ran} in {self.seconds:.1f} s, {counted}"
+
+    @property
+    def unasked(self) -> str:
+        """`, no time for 3 checks: the budget of 60 s was used up`; empty when all had theirs."""
+        checks = f"{self.late} check{'s' if self.late != 1 else ''}"
+        return f", no time for {checks}: the budget of {self.budget:g} s was used up" if self.late else ""
 
     @property
     def verdict(self) -> str:
@@ -118,6 +144,7 @@ class Certificate:
             "passed": self.passed,
             "seconds": round(self.seconds, 3),
             "seed": self.seed,
+            "budget": self.budget,
             "at": self.at,
             "environment": self.environment,
             "counts": {severity: self.count(severity) for severity in SEVERITIES},
@@ -132,6 +159,7 @@ class Certificate:
         yield self.headline
         if self.note:
             yield f"  {self.note}"
+        yield f"  seed {self.seed}, budget {self.budget:g} s"
         for result in self.results:
             if result.status == "passed":
                 continue

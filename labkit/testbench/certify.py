@@ -106,8 +106,9 @@ async def certify(
     http for what can be reached over both; `only` sections or check ids. Tools that are not marked read-only are called
     with `allow_destructive` only. `baseline` is a file of known failures, `snapshot` one in which the server's contract
     is pinned: it is written when it is not there, and compared with when it is. `seed` repeats the random choices of an
-    earlier run; `budget` bounds the run, in seconds: what does not fit is skipped and said. ConnectError when the
-    server cannot be started or talked to, LabError for a name that is not there.
+    earlier run; `budget` bounds the run, in seconds: what does not fit is skipped and said, and then the server is not
+    certified; nor is it when no check applies. ConnectError when the server cannot be started or talked to, LabError
+    for a name that is not there.
     """
     eras = [era] if isinstance(era, str) and era else list(era) or list(ERAS)
     if unknown := [each for each in eras if each not in ERAS]:
@@ -124,9 +125,9 @@ async def certify(
     began = time.monotonic()
     async with Bench(target, options) as bench:
         plan = bench.plan
-        certificate = Certificate(
-            name or plan.name, without_folders(plan.shown), bench.transport, bench.eras, profile, seed=seed
-        )
+        shown = without_folders(plan.shown)
+        certificate = Certificate(name or plan.name, shown, bench.transport, bench.eras, profile)
+        certificate.seed, certificate.budget = seed, budget
         certificate.note, certificate.server = note, _server_of(bench)
         tell = listener or notebook_listener(certificate.name)
         checks = choose(profile, bench.transport, only)
@@ -156,7 +157,7 @@ def _server_of(bench: Bench) -> dict[str, str]:
 
 async def _run(check: Check, bench: Bench, seconds: float) -> CheckResult:
     if seconds <= 0:
-        return CheckResult(check, "skipped", reason="the budget of time was used up: give a larger one")
+        return CheckResult(check, "skipped", reason="the budget of time was used up: give a larger one", late=True)
     result = CheckResult(check, "passed")
     began = time.perf_counter()
     try:
@@ -169,6 +170,7 @@ async def _run(check: Check, bench: Bench, seconds: float) -> CheckResult:
         result.status, result.reason = "broken", f"it did not come to an end within {seconds:.0f} s"
         if seconds < LONGEST:  # the run was out of time, not the check
             result.status, result.reason = "skipped", "the budget of time was used up while it ran: give a larger one"
+            result.late = True
     except Exception as error:  # the check's own fault, or the server gone in its middle: told, and the others go on
         result.status, result.reason = "broken", f"{type(error).__name__}: {error}"
     if result.findings and result.status != "broken":

@@ -109,6 +109,8 @@ class CheckResult:
     seconds: float = 0.0
     expected: bool = False
     """Whether a baseline names it: a failure that is known."""
+    late: bool = False
+    """Whether it was skipped because the time was up: then nothing is known, and nothing is certified."""
 
     @property
     def severity(self) -> Severity | None:

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import AsyncGenerator
 from typing import Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from labkit.testbench.bench import Bench
 from labkit.testbench.check import Finding, NotApplicable, check
@@ -239,8 +239,24 @@ def _metadata(text: str, url: str) -> list[str]:
     given = cast(Json, data)
     wrong: list[str] = []
     resource = given.get("resource")
-    if not isinstance(resource, str) or not url.startswith(resource.rstrip("/")):
+    if not isinstance(resource, str) or not covers(resource, url):
         wrong.append(f"its resource is {resource!r}, which is not the server's address: clients must refuse it")
     if not isinstance(servers := given.get("authorization_servers"), list) or not servers:
         wrong.append("it lists no authorization_servers")
     return wrong
+
+
+def covers(resource: str, url: str) -> bool:
+    """Whether the address is that of the resource or below it: same scheme and host, and whole parts of the path."""
+    try:
+        named, given = (urlsplit(address) for address in (resource, url))
+        if (named.scheme, _port(named), named.hostname) != (given.scheme, _port(given), given.hostname):
+            return False
+    except ValueError:  # a port that is none
+        return False
+    path = named.path.rstrip("/").split("/")
+    return given.path.split("/")[: len(path)] == path
+
+
+def _port(address: SplitResult) -> int | None:
+    return address.port or {"http": 80, "https": 443}.get(address.scheme)

@@ -20,7 +20,7 @@ from labkit.testbench.contract_kept import broken_promise
 from labkit.testbench.inputs import call_line, extremes, wrong
 from labkit.testbench.raw import Answer, Json
 from labkit.testbench.schemas import as_object, canonical, expand, fault
-from labkit.testbench.tour import read_only, sample, waiting
+from labkit.testbench.tour import fitting, read_only, waiting
 from labkit.testbench.trying import LATE, MILD, SOON, WORDS, ask, confirmed
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ async def invalid(bench: Bench) -> AsyncGenerator[Finding]:
     for tool in await callable_tools(bench):
         name, schema = named(tool), tool["inputSchema"]
         taken: list[tuple[str, Json, Answer]] = []
-        for what, arguments in wrong(schema, sample(expand(schema))):
+        for what, arguments in wrong(schema, fitting(expand(schema))):
             if time.monotonic() > until:
                 break
             kind, answer = await ask(bench, name, arguments)
@@ -221,7 +221,7 @@ async def strings(bench: Bench) -> AsyncGenerator[Finding]:
     for number, tool in enumerate(tools):
         name, schema = named(tool), tool["inputSchema"]
         end = time.monotonic() + max(0.0, until - time.monotonic()) / (len(tools) - number)
-        base = sample(expand(schema))
+        base = fitting(expand(schema))
         if waiting(tool, base) is not None:
             continue
         for argument, value, must in extremes(schema, base):

@@ -20,13 +20,11 @@ def call_line(tool: str, arguments: Any) -> str:
 
 
 def literal(value: Any) -> str:
-    """A JSON value as a Python expression; long ones repeat: `'a' * 100000`."""
+    """A JSON value as a Python expression that makes it again; long texts that repeat are short: `'a' * 100000`."""
     if isinstance(value, str) and len(value) > 200:
-        part = value[: len(value) // 2]
         for size in range(1, 9):
             if value == value[:size] * (len(value) // size):
                 return f"{value[:size]!a} * {len(value) // size}"
-        return f"{part[:100]!a} + ..."
     if isinstance(value, str):
         return ascii(value)
     if isinstance(value, dict):
@@ -44,7 +42,8 @@ def wrong(schema: Json, base: Json) -> Iterator[tuple[str, Json]]:
     whole: Json = expand(schema)
     properties = as_object(whole.get("properties"))
     candidates: list[tuple[str, Json]] = []
-    for name in (str(each) for each in cast("list[Any]", whole.get("required") or [])):
+    needed: Any = whole.get("required")
+    for name in map(str, cast("list[Any]", needed)) if isinstance(needed, list) else ():
         without = {key: value for key, value in base.items() if key != name}
         candidates.append((f"{name!r} is left out", without))
     for name, part in properties.items():

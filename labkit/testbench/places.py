@@ -1,4 +1,4 @@
-"""Where text of ours can go into a server: the text arguments of tools, of prompts, and the variables of templates."""
+"""Where text of ours can go into a server: arguments of tools and of prompts, variables of templates, addresses."""
 
 from __future__ import annotations
 
@@ -10,14 +10,21 @@ from urllib.parse import quote
 
 from labkit.testbench.bench import Bench
 from labkit.testbench.check import Finding, Severity
+from labkit.testbench.inputs import call_line, literal
 from labkit.testbench.raw import Answer, Json
-from labkit.testbench.tour import objects, sample, tour
+from labkit.testbench.schemas import as_object, expand
+from labkit.testbench.tour import fitting, objects, sample, tour
 
 PATIENCE = 3.0
 """Seconds to wait for an answer to one probe."""
 MOST = 40
 """Places of one server that are probed."""
+URIS = 3
+"""Listed resources whose addresses are led on."""
+DEEP = 3
+"""Steps into the arguments: a text, in an object, in a list."""
 _VARIABLE = re.compile(r"\{([+#./;?&]?)(\w+)[*]?\}")
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 @dataclass(frozen=True)
@@ -25,13 +32,16 @@ class Place:
     """One argument that takes text."""
 
     kind: str
-    """tool, prompt or template."""
+    """tool, prompt, template or resource."""
     owner: str
-    """The name of the tool or prompt, or the URI template."""
+    """The name of the tool or prompt, the URI template, or the URI from which a path leads on."""
     argument: str
+    """Its name, with the way to it when it lies in another: `files[0].path`."""
     schema: Json
     others: Json
     """The other arguments, filled in with what the schema asks for."""
+    steps: tuple[str | int, ...] = ()
+    """The way to it within the arguments of a tool: names of members, and 0 into a list."""
 
     def words(self, *any_of: str) -> bool:
         """Whether the name of the argument, or its format, has one of these words."""
@@ -41,9 +51,11 @@ class Place:
     def request(self, payload: str) -> tuple[str, Json]:
         """Method and parameters that bring `payload` to this place."""
         if self.kind == "tool":
-            return "tools/call", {"name": self.owner, "arguments": {**self.others, self.argument: payload}}
+            return "tools/call", {"name": self.owner, "arguments": _put(self.others, self.steps, payload)}
         if self.kind == "prompt":
             return "prompts/get", {"name": self.owner, "arguments": {**self.others, self.argument: payload}}
+        if self.kind == "resource":
+            return "resources/read", {"uri": payload if _ABSOLUTE.match(payload) else f"{self.owner}/{payload}"}
         filled = _VARIABLE.sub(lambda m: quote(payload, safe="") if m[2] == self.argument else "x", self.owner)
         return "resources/read", {"uri": filled}
 
@@ -51,9 +63,10 @@ class Place:
         """A Python line that does the same."""
         method, params = self.request(payload)
         if method == "resources/read":
-            return f"await conn.read({params['uri']!r})"
-        face = "call" if method == "tools/call" else "prompt"
-        return f"await conn.{face}({self.owner!r}, {params['arguments']!r})"
+            return f"await conn.read({literal(params['uri'])})"
+        if method == "tools/call":
+            return call_line(self.owner, params["arguments"])
+        return f"await conn.prompt({self.owner!r}, {literal(params['arguments'])})"
 
     async def send(self, bench: Bench, era: str, payload: str) -> Answer:
         """Bring `payload` there, on the shared wire."""
@@ -71,14 +84,46 @@ class Place:
         return Finding(said, answer.sent, answer.received, self.owner, era, self.call(payload), severity)
 
 
-def _texts(schema: Any) -> Iterator[tuple[str, Json]]:
-    """Top-level members that take any text."""
-    properties = cast(Json, schema).get("properties") if isinstance(schema, dict) else None
-    for name, described in (cast(Json, properties) if isinstance(properties, dict) else {}).items():
-        given = cast(Json, described) if isinstance(described, dict) else {}
-        kinds = [given, *objects(given.get("anyOf")), *objects(given.get("oneOf"))]
-        if any(k.get("type") == "string" and not {"enum", "const", "pattern"} & set(k) for k in kinds):
-            yield name, given
+def _put(value: Any, steps: tuple[str | int, ...], payload: Any) -> Any:
+    """A copy of a JSON value with `payload` at the end of the way; what lacks on the way is made."""
+    if not steps:
+        return payload
+    first, *rest = steps
+    if isinstance(first, int):
+        items = cast("list[Any]", value) if isinstance(value, list) else []
+        return [_put(items[0] if items else None, tuple(rest), payload), *items[1:]]
+    members = as_object(value)
+    return {**members, first: _put(members.get(first), tuple(rest), payload)}
+
+
+def _texts(tool: Json) -> Iterator[Place]:
+    """The members of a tool's arguments that take any text, those in lists and in objects too; the outermost first."""
+    schema = expand(tool.get("inputSchema"))
+    todo: list[tuple[tuple[str | int, ...], Json, Any]] = [((), as_object(schema), fitting(schema))]
+    while todo:
+        steps, part, base = todo.pop(0)
+        if steps and any(_is_text(kind) for kind in _choices(part)):
+            shown = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
+            yield Place("tool", str(tool.get("name")), shown.removeprefix("."), part, base, steps)
+        if len(steps) == DEEP:
+            continue
+        for kind in _choices(part):
+            below: dict[str | int, Any] = {**as_object(kind.get("properties"))}
+            if steps and "items" in kind:
+                below[0] = kind["items"]
+            # An object that may be left out is made whole first: the text alone might not be taken.
+            whole = _put(base, steps, sample(kind)) if steps and below else base
+            todo += [((*steps, step), as_object(each), whole) for step, each in below.items()]
+
+
+def _choices(part: Json) -> list[Json]:
+    return [part, *objects(part.get("anyOf")), *objects(part.get("oneOf"))]
+
+
+def _is_text(part: Json) -> bool:
+    kind: Any = part.get("type")
+    takes = "string" in cast("list[Any]", kind) if isinstance(kind, list) else kind == "string"
+    return takes and not {"enum", "const", "pattern"} & set(part)
 
 
 async def places(bench: Bench, era: str) -> list[Place]:
@@ -86,10 +131,7 @@ async def places(bench: Bench, era: str) -> list[Place]:
     seen = await tour(bench, era)
     found: list[Place] = []
     for tool in seen.safe_tools(bench.options.allow_destructive):
-        schema = tool.get("inputSchema")
-        others = sample(schema)
-        for name, described in _texts(schema):
-            found.append(Place("tool", str(tool.get("name")), name, described, others))
+        found += _texts(tool)
     for template in seen.items.get("resources/templates/list", []):
         uri = str(template.get("uriTemplate"))
         found += [Place("template", uri, m[2], {}, {}) for m in _VARIABLE.finditer(uri)]
@@ -98,4 +140,14 @@ async def places(bench: Bench, era: str) -> list[Place]:
         for argument in arguments:
             others = {str(a.get("name")): "x" for a in arguments if a.get("required")}
             found.append(Place("prompt", str(prompt.get("name")), str(argument.get("name")), {}, others))
+    found.sort(key=lambda place: max(1, len(place.steps)))  # what lies deep is the first that may be left out
     return found[:MOST]
+
+
+async def addresses(bench: Bench, era: str) -> list[Place]:
+    """Where a URI that nothing lists can be asked for: from the root, and beside and below what is listed."""
+    if not bench.capability(era, "resources"):
+        return []
+    listed = [str(each["uri"]) for each in (await tour(bench, era)).items.get("resources/list", []) if "uri" in each]
+    owners = ["file://", *(owner for uri in listed[:URIS] for owner in (uri.rpartition("/")[0], uri))]
+    return [Place("resource", owner, "uri", {}, {}) for owner in dict.fromkeys(owners) if owner]

@@ -7,8 +7,10 @@ from typing import Any, cast
 
 from labkit.testbench.bench import Bench
 from labkit.testbench.check import Finding, NotApplicable, check
-from labkit.testbench.raw import Answer, Json
-from labkit.testbench.tour import LISTS, objects, sample, tour
+from labkit.testbench.inputs import call_line
+from labkit.testbench.raw import Answer
+from labkit.testbench.schemas import as_object
+from labkit.testbench.tour import LISTS, fitting, objects, tour
 
 INVALID_PARAMS = -32602
 MOST_PAGES = 200
@@ -89,11 +91,11 @@ async def arguments(bench: Bench) -> AsyncGenerator[Finding]:
     tools = (await tour(bench, era)).safe_tools(bench.options.allow_destructive)
     asked = 0
     for tool in tools[:10]:
-        schema: Any = tool.get("inputSchema")
-        required = cast(Json, schema).get("required") if isinstance(schema, dict) else None
+        schema = as_object(tool.get("inputSchema"))
+        required = schema.get("required")
         if not isinstance(required, list) or not required:
             continue
-        name, given = str(tool.get("name")), cast(Json, sample(schema))
+        name, given = str(tool.get("name")), fitting(schema)
         missing = str(cast("list[Any]", required)[0])
         given.pop(missing, None)
         asked += 1
@@ -105,7 +107,7 @@ async def arguments(bench: Bench) -> AsyncGenerator[Finding]:
                 answer.received,
                 subject=name,
                 era=era,
-                call=f"await conn.call({name!r}, **{given!r})",
+                call=call_line(name, given),
             )
             if answer.came in ("silence", "closed"):
                 await bench.drop(era)
@@ -123,13 +125,13 @@ async def arguments(bench: Bench) -> AsyncGenerator[Finding]:
 async def pages(bench: Bench) -> AsyncGenerator[Finding]:
     """A client that follows cursors in a circle never connects."""
     for era in bench.eras:
-        for method, items in (await tour(bench, era)).items.items():
+        for method in (await tour(bench, era)).items:
             first = await (await bench.shared(era)).request(method, timeout=5)
-            async for finding in _follow(bench, era, method, first, items):
+            async for finding in _follow(bench, era, method, first):
                 yield finding
 
 
-async def _follow(bench: Bench, era: str, method: str, answer: Answer, items: list[Json]) -> AsyncGenerator[Finding]:
+async def _follow(bench: Bench, era: str, method: str, answer: Answer) -> AsyncGenerator[Finding]:
     member, names, cursors, scopes = LISTS[method][1], list[Any](), list[Any](), set[str]()
     while True:
         scopes.add(str(answer.result.get("cacheScope")))

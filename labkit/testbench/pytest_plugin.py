@@ -13,6 +13,9 @@
     @pytest.mark.mcp_via("stdio", "http")                   # and over each transport
     def test_lists(mcp, mcp_tape): ...                      # the frames of this test, so far
 
+What can be reached over which: a command speaks stdio and a URL HTTP, and neither the other; a .py file and a catalog
+name can be reached over memory, stdio and http, a server object over memory and http, where the lab serves it itself.
+
 `scope="module"` (or "session") in the marker keeps one connection for all tests of a module: for servers that are slow
 to start and remember nothing. A fixture `mcp_server` of your own takes the place of the option: it returns the target,
 or `(target, options)`. The frames of a failing test, and what its server wrote to stderr, stand in its report.
@@ -35,7 +38,8 @@ if TYPE_CHECKING:
 MARKERS = (
     "mcp_server(target, scope='function', **options): the server of the fixture `mcp`, with options of lab.connect",
     "mcp_era(*revisions): run the test once in each protocol revision",
-    "mcp_via(*transports): run the test once over each transport: memory, stdio, http",
+    "mcp_via(*transports): run the test once over each transport: memory, stdio, http; http needs a .py file, a catalog"
+    " name, a server object or a URL: a command speaks stdio only",
 )
 NO_SERVER = (
     'No MCP server to test: give pytest --mcp-target "COMMAND", mark the test with @pytest.mark.mcp_server("COMMAND"),'

@@ -129,7 +129,8 @@ def expand(schema: Any) -> Any:
             if isinstance(target, dict):
                 put = cast(Json, within(target, (*seen, ref)))
                 only_words = set(others) <= set(WORDS)
-                return put | others if only_words else {**others, "allOf": [put, *others.get("allOf", [])]}
+                more = cast("list[Any]", others["allOf"]) if isinstance(others.get("allOf"), list) else []
+                return put | others if only_words else {**others, "allOf": [put, *more]}
         return {k: v if k in ("enum", "const", "default", "examples") else within(v, seen) for k, v in given.items()}
 
     whole: Any = within(schema, ())

@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from labkit.testbench.bench import Bench
 from labkit.testbench.canary import open_port, secret_file, word
 from labkit.testbench.check import Finding, NotApplicable, check
-from labkit.testbench.places import Place, places
+from labkit.testbench.places import MOST, Place, addresses, places
 from labkit.testbench.raw import Answer
 from labkit.testbench.tour import objects
 
@@ -29,8 +29,9 @@ LOOPBACK = ("127.0.0.1", "localhost", "2130706433", "0x7f.1", "127.1", "0.0.0.0"
 _USAGE = re.compile(r"^\s*usage:", re.IGNORECASE | re.MULTILINE)
 
 
-async def _spots(bench: Bench, era: str) -> list[Place]:
-    found = await places(bench, era)
+async def _spots(bench: Bench, era: str, *, uris: int = 0) -> list[Place]:
+    """What is probed; with so many `uris` at most, addresses of resources that nothing lists."""
+    found = [*await places(bench, era), *(await addresses(bench, era))[:uris]]
     if not found:
         raise NotApplicable("no argument takes text: no template, no prompt, and no tool that may be called")
     return found
@@ -62,7 +63,7 @@ async def _probe(
 async def traversal(bench: Bench) -> AsyncGenerator[Finding]:
     """A file that lies outside of every root is asked for by its path, by `..`, and by encodings of both."""
     era = bench.eras[-1]
-    spots = await _spots(bench, era)
+    spots = await _spots(bench, era, uris=MOST)
     async with secret_file() as (path, canary):
         up = "../" * 12 + path.relative_to(path.anchor).as_posix()
         asked = [str(path), up, f"x/{up}", path.as_uri(), up.replace("../", "....//"), up.replace("../", "%2e%2e%2f")]
@@ -79,10 +80,17 @@ async def traversal(bench: Bench) -> AsyncGenerator[Finding]:
     profile="full",
 )
 async def sql(bench: Bench) -> AsyncGenerator[Finding]:
-    """A quote that ends the value, and a word that only a database could have put together from two halves."""
+    """A quote that ends the value, and a word that only a database could have put together from two halves.
+
+    An argument that takes whole queries, and answers one, is a console: what it may do is for its author to say.
+    """
     era = bench.eras[-1]
-    spots = [p for p in await _spots(bench, era) if not p.words("sql", "query", "statement")]
     one, two = word(), word()
+    spots: list[Place] = []
+    for place in await _spots(bench, era):
+        # Not by its name: `query` is what a search calls its words, too. A console runs any query, and is meant to.
+        if one + two not in (await place.send(bench, era, f"SELECT '{one}'||'{two}'")).received:
+            spots.append(place)
     joined = [f"' UNION SELECT {columns}--" for n in range(1, 7) for columns in [", ".join([f"'{one}'||'{two}'"] * n)]]
     found: list[Place] = []
     async for place, payload, answer in _probe(bench, era, spots, [(text, one + two) for text in joined]):
@@ -176,16 +184,14 @@ async def code(bench: Bench) -> AsyncGenerator[Finding]:
 async def ssrf(bench: Bench) -> AsyncGenerator[Finding]:
     """A port of loopback that nobody knows, in six ways to write its address. A visit is the finding."""
     era = bench.eras[-1]
-    spots = await _spots(bench, era)
+    spots = await _spots(bench, era, uris=1)
     likely = [
         p for p in spots if p.words("url", "uri", "link", "host", "address", "endpoint", "site", "page", "source")
     ]
     if not likely:
         raise NotApplicable("no argument takes an address")
     async with open_port() as port:
-        hosts = [
-            f"{host}:{port.number}" for host in ("127.0.0.1", "localhost", "2130706433", "0x7f.1", "127.1", "0.0.0.0")
-        ]
+        hosts = [f"{host}:{port.number}" for host in LOOPBACK]
         addresses = [address for host in hosts for address in (f"http://{host}/", host)]
         deadline = time.monotonic() + SECONDS
         for place in likely:

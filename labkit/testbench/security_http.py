@@ -5,6 +5,8 @@ that never get what is another's. Over HTTP only: over stdio each client has a p
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 from collections.abc import AsyncGenerator
 from typing import cast
 
@@ -12,8 +14,9 @@ from labkit.testbench.bench import Bench
 from labkit.testbench.canary import word
 from labkit.testbench.check import Finding, NotApplicable, check
 from labkit.testbench.places import places
-from labkit.testbench.raw import CLIENT, HANDSHAKE
+from labkit.testbench.raw import CLIENT, HANDSHAKE, Json
 from labkit.testbench.raw_http import RawHttp
+from labkit.testbench.schemas import as_object
 
 ROUNDS = 20
 """Pairs of requests at once."""
@@ -30,7 +33,13 @@ SHORTEST = 16
     transports=["http"],
 )
 async def credentials(bench: Bench) -> AsyncGenerator[Finding]:
-    """The token that was given is changed, stripped of its signature, left out. Who is let in then is not looked at."""
+    """The token that was given is left out, changed, and when it is a JWT also stripped of its signature, made out to
+    another audience, and declared to need no signature. Who is let in then did not look at it.
+
+    A token that the server's own issuer signed for another audience, or that has expired, cannot be made without that
+    issuer: a server that verifies signatures and forgets `aud` or `exp` passes here. The changed audience finds the one
+    that reads claims without verifying them, whatever else it looks at.
+    """
     given = next((value for name, value in bench.options.headers.items() if name.lower() == "authorization"), "")
     if not given:
         raise NotApplicable("no Authorization header was given: certify with --header 'Authorization: Bearer ...'")
@@ -39,6 +48,10 @@ async def credentials(bench: Bench) -> AsyncGenerator[Finding]:
     tries = {"without a token": "", "with its last letters changed": f"{kind} {token[:-4]}AAAA"}
     if len(parts) == 3:
         tries["without its signature"] = f"{kind} {parts[0]}.{parts[1]}."
+        if (claims := _decoded(parts[1])) and (head := _decoded(parts[0])):
+            elsewhere = _encoded({**claims, "aud": "https://testbench-evil.example/mcp"})
+            tries["with a token for another audience"] = f"{kind} {parts[0]}.{elsewhere}.{parts[2]}"
+            tries["with a token that says alg: none"] = f"{kind} {_encoded({**head, 'alg': 'none'})}.{parts[1]}."
     for era in bench.eras:
         for what, value in tries.items():
             others = {n: v for n, v in bench.plan.headers.items() if n.lower() != "authorization"}
@@ -50,6 +63,18 @@ async def credentials(bench: Bench) -> AsyncGenerator[Finding]:
                     yield Finding(message, answer.sent, answer.received, era=era)
             finally:
                 await wire.close()
+
+
+def _decoded(part: str) -> Json:
+    """A part of a JWT as an object; {} when it is none."""
+    try:
+        return as_object(json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))))
+    except ValueError:
+        return {}
+
+
+def _encoded(part: Json) -> str:
+    return base64.urlsafe_b64encode(json.dumps(part, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
 @check(

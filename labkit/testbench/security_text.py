@@ -10,17 +10,25 @@ from labkit.testbench.bench import Bench
 from labkit.testbench.canary import word
 from labkit.testbench.check import Finding, NotApplicable, Severity, check
 from labkit.testbench.places import places
-from labkit.testbench.raw import Json
+from labkit.testbench.raw import PREFIX, Json
 from labkit.testbench.raw_stdio import RawStdio
+from labkit.testbench.schemas import as_object
 from labkit.testbench.tour import tour
 
 HIDDEN: tuple[tuple[str, str, Severity], ...] = (
     ("Unicode tags, which nobody sees and a model reads", "[\U000e0000-\U000e007f]", "error"),
+    (
+        "variation selectors, which nobody sees and which can spell a text",
+        "(?<![\u3400-\u9fff\U00020000-\U0003ffff])[\U000e0100-\U000e01ef]"
+        "|[\U000e0100-\U000e01ef]{2,}|[\ufe00-\ufe0f]{2,}",
+        "error",
+    ),
     ("bidirectional controls, which show text in another order", "[\u202a-\u202e\u2066-\u2069]", "error"),
     ("terminal escapes", "\x1b\\[", "error"),
-    ("characters without width", "[\u200b\u200c\u2060\ufeff\u00ad]", "warning"),
+    ("characters without width", "[\u200b\u200c\u2060-\u2064\u180e\u3164\ufeff\u00ad]", "warning"),
 )
-"""What is called hidden. The joiner U+200D is not: it holds emoji together."""
+"""What is called hidden. The joiner U+200D is not: it holds emoji together. Nor is a single variation selector where it
+belongs: U+FE0F makes an emoji of the character before it, one from U+E0100 chooses the form of a Han character."""
 
 INSTRUCTIONS = (
     r"ignore (?:all |any |the |your )*(?:previous|prior|other|earlier) (?:instructions|rules|prompts|messages)",
@@ -99,6 +107,60 @@ async def instructions(bench: Bench) -> AsyncGenerator[Finding]:
                     "reads like an order to the model" if kind != "content" else "holds text that reads like an order"
                 )
                 yield Finding(f"{where} {what}: {found[0]!r}", received=around, era=era)
+
+
+WELL_KNOWN: dict[str, tuple[str, ...]] = {
+    "filesystem": (
+        "read_file",
+        "read_text_file",
+        "read_multiple_files",
+        "write_file",
+        "edit_file",
+        "list_directory",
+        "directory_tree",
+        "move_file",
+        "search_files",
+    ),
+    "memory": (
+        "create_entities",
+        "create_relations",
+        "add_observations",
+        "delete_entities",
+        "read_graph",
+        "open_nodes",
+    ),
+    "git": ("git_status", "git_diff", "git_commit", "git_add", "git_log", "git_show", "git_checkout", "git_reset"),
+    "github": ("create_issue", "create_pull_request", "merge_pull_request", "push_files", "create_or_update_file"),
+    "fetch": ("fetch",),
+    "time": ("get_current_time", "convert_time"),
+    "thinking": ("sequentialthinking",),
+    "playwright": ("browser_navigate", "browser_click", "browser_type", "browser_snapshot"),
+}
+"""Tools of servers that many hosts have, by a word in the name of that server."""
+
+
+@check(
+    "security.shadowed",
+    "No tool stands in for a well-known one of another server",
+    severity="info",
+    spec="server/tools#tool-names",
+    fix="Where a host may have both servers, begin the name with your own: notes_read_file.",
+)
+async def shadowed(bench: Bench) -> AsyncGenerator[Finding]:
+    """In a host with both servers it is the host that decides whose tool a name means, and not all tell the user.
+
+    One server is looked at here, so only names that are known beforehand can be compared. Those of servers that are
+    really used together a gateway compares: `labkit.gateway` refuses to start with a name twice.
+    """
+    era = bench.with_capability("tools")[-1]
+    result = bench.hellos[era].result
+    about = as_object(result.get("serverInfo")) or as_object(as_object(result.get("_meta")).get(f"{PREFIX}serverInfo"))
+    own = str(about.get("name")).lower()
+    for tool in (await tour(bench, era)).items["tools/list"]:
+        for owner, names in WELL_KNOWN.items():
+            if tool.get("name") in names and owner not in own:
+                said = f"{tool['name']!r} is the name of a tool of the {owner} servers that many hosts have"
+                yield Finding(said, subject=f"tool {tool['name']}", era=era)
 
 
 SECRET_NAMES = ("API_KEY", "SECRET_TOKEN", "DB_PASSWORD", "AWS_SECRET_ACCESS_KEY")

@@ -6,6 +6,7 @@ Checks look at what came back; nothing is walked twice. A tool is called only wh
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -13,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 from labkit.testbench.bench import Bench
 from labkit.testbench.raw import Answer, Json
+from labkit.testbench.schemas import as_object
 
 LISTS = {
     "tools/list": ("tools", "tools"),
@@ -22,6 +24,10 @@ LISTS = {
 }
 """The lists: the capability each belongs to, and the member of the result that holds the items."""
 
+PAGES = 50
+"""Pages of one list that are read: a server may give cursors without end."""
+LISTING = 10.0
+"""Seconds in which another page is asked for; the first page of each list is in any case."""
 TOUR = 3.0
 """Seconds for all calls of one tour."""
 CALL = 1.0
@@ -32,6 +38,8 @@ WAITS = ("second", "delay", "duration", "sleep", "wait")
 """Parameters with these words in their name say how long a tool takes ..."""
 LIMITS = ("timeout", "max", "limit")
 """... and with these, how long it may take at most."""
+MOST = 100_000
+"""Characters of a sample's texts and lists: a schema may ask for more than there is memory."""
 
 
 @dataclass
@@ -51,7 +59,7 @@ class Tour:
 
     stops: list[Stop] = field(default_factory=list[Stop])
     items: dict[str, list[Json]] = field(default_factory=dict[str, list[Json]])
-    """By list method, the items of its first page."""
+    """By list method, the items of all its pages."""
     called: list[tuple[str, Json]] = field(default_factory=list[tuple[str, Json]])
     """The tools that were called, with arguments."""
     slow: tuple[str, Json] | None = None
@@ -67,8 +75,7 @@ _TOURS: WeakKeyDictionary[Bench, dict[str, Tour]] = WeakKeyDictionary()
 
 def read_only(tool: Json) -> bool:
     """Whether its author says that it changes nothing."""
-    annotations = tool.get("annotations")
-    return isinstance(annotations, dict) and cast(Json, annotations).get("readOnlyHint") is True
+    return as_object(tool.get("annotations")).get("readOnlyHint") is True
 
 
 async def tour(bench: Bench, era: str) -> Tour:
@@ -81,7 +88,7 @@ async def tour(bench: Bench, era: str) -> Tour:
 
 async def _walk(bench: Bench, era: str) -> Tour:
     seen = Tour()
-    deadline = time.monotonic() + TOUR
+    enough = time.monotonic() + LISTING
 
     async def stop(what: str, method: str, params: Json, timeout: float) -> Answer:
         wire = await bench.shared(era)
@@ -94,10 +101,19 @@ async def _walk(bench: Bench, era: str) -> Tour:
         if bench.capability(era, capability):
             answer = await stop(method, method, {}, 10.0)
             seen.items[method] = objects(answer.result.get(member))
+            # What is wrong with a tool of the second page is as wrong; what is wrong with pages, protocol.pages says.
+            cursors: list[Any] = []
+            while (cursor := answer.result.get("nextCursor")) is not None and cursor not in cursors:
+                if len(cursors) >= PAGES or time.monotonic() > enough:
+                    break
+                cursors.append(cursor)
+                answer = await stop(method, method, {"cursor": cursor}, 5.0)
+                seen.items[method] += objects(answer.result.get(member))
+    deadline = time.monotonic() + TOUR
     for tool in seen.safe_tools(bench.options.allow_destructive):
         if (left := deadline - time.monotonic()) <= 0:
             break
-        name, arguments = str(tool.get("name")), sample(tool.get("inputSchema"))
+        name, arguments = str(tool.get("name")), fitting(tool.get("inputSchema"))
         if (long := waiting(tool, arguments)) is not None:
             seen.slow = seen.slow or (name, long)
             continue
@@ -131,25 +147,29 @@ def objects(value: Any) -> list[Json]:
 
 def waiting(tool: Json, arguments: Json, seconds: float = 1.5) -> Json | None:
     """Arguments with which the tool takes about so long, when one of its parameters is a time; else None."""
-    schema = tool.get("inputSchema")
-    properties = cast(Json, schema).get("properties") if isinstance(schema, dict) else None
-    if not isinstance(properties, dict):
-        return None
-    for name, described in cast(Json, properties).items():
-        kind = cast(Json, described).get("type") if isinstance(described, dict) else None
+    for name, part in as_object(as_object(tool.get("inputSchema")).get("properties")).items():
+        described = as_object(part)
+        kind = described.get("type")
         says = any(word in name.lower() for word in WAITS) and not any(word in name.lower() for word in LIMITS)
         if kind in ("number", "integer") and says:
             milli = name.lower().endswith(("ms", "milliseconds", "millis"))
             value = seconds * 1000 if milli else seconds
-            most = cast(Json, described).get("maximum")
-            if isinstance(most, int | float) and most < value:
+            if (most := _number(described.get("maximum"))) is not None and most < value:
                 return None
             return arguments | {name: round(value) if milli else value if kind == "number" else 2}
     return None
 
 
+def fitting(schema: Any) -> Json:
+    """The smallest arguments that the input schema of a tool should allow: an object, whatever the schema says."""
+    return as_object(sample(schema))
+
+
 def sample(schema: Any, depth: int = 0) -> Any:
-    """The smallest value that the schema of an argument should allow; required members only."""
+    """The smallest value that the schema of an argument should allow; required members only.
+
+    Never raises: a word of the schema whose value makes no sense counts as absent. contract.schemas tells of it.
+    """
     if not isinstance(schema, dict) or depth > 6:
         return {}
     given = cast(Json, schema)
@@ -165,16 +185,29 @@ def sample(schema: Any, depth: int = 0) -> Any:
     kind: Any = given.get("type")
     if isinstance(kind, list):
         kind = next(iter(cast("list[Any]", kind)), None)
-    least = given.get("minimum", given.get("exclusiveMinimum", 0))
-    made: dict[Any, Any] = {
-        "string": "x" * max(1, int(given.get("minLength", 1))),
-        "number": least + 1,
-        "integer": least + 1,
-        "boolean": False,
-        "null": None,
-        "array": [sample(given.get("items"), depth + 1)] * int(given.get("minItems", 0)),
-    }
-    if kind in made:
-        return made[kind]
-    properties = cast(Json, given.get("properties") or {})
-    return {name: sample(properties.get(name), depth + 1) for name in given.get("required", [])}
+    if kind == "string":
+        return "x" * max(1, _size(given.get("minLength")))
+    if kind in ("number", "integer"):
+        limits = (_number(given.get(word)) for word in ("minimum", "exclusiveMinimum"))
+        least = next((limit for limit in limits if limit is not None), 0)
+        return least + 1 if kind == "number" else math.floor(least) + 1
+    if kind == "array":
+        item = sample(given.get("items"), depth + 1)
+        return [item] * min(_size(given.get("minItems")), MOST // len(repr(item)) + 1)
+    if kind in ("boolean", "null"):
+        return False if kind == "boolean" else None
+    properties, needed = as_object(given.get("properties")), given.get("required")
+    names = [each for each in cast("list[Any]", needed) if isinstance(each, str)] if isinstance(needed, list) else []
+    return {name: sample(properties.get(name), depth + 1) for name in names}
+
+
+def _number(value: Any) -> int | float | None:
+    """A limit as a number; None when it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if isinstance(value, int) or math.isfinite(value) else None
+
+
+def _size(value: Any) -> int:
+    """A least length that can be made; 0 when it is none."""
+    return min(MOST, max(0, math.floor(_number(value) or 0)))

@@ -40,10 +40,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return run
 
 
-def test_a_certified_server_is_0_and_one_line(labkit) -> None:
+def test_a_certified_server_is_0_and_two_lines(labkit) -> None:
     done = labkit("certify", *GOOD, "--profile", "quick")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("light_server: certified, 1 checks") and done.stdout.endswith("no findings\n")
+    assert done.stdout.startswith("light_server: certified, 1 checks") and done.stdout.endswith(
+        "no findings\n  seed 0, budget 60 s\n"
+    )
 
 
 def test_what_is_wrong_is_told_with_its_fix_and_the_exit_code_is_1(here) -> None:
@@ -71,7 +73,21 @@ def test_json_on_stdout_is_one_object_and_nothing_else(labkit) -> None:
     done = labkit("certify", *GOOD, "--json", "-", "--seed", "7", "--era", "2025-11-25")
     data = json.loads(done.stdout)
     assert (done.returncode, done.stderr, done.stdout.count("\n")) == (0, "", 1)
-    assert (data["passed"], data["seed"], data["eras"]) == (True, 7, ["2025-11-25"])
+    assert (data["passed"], data["seed"], data["budget"], data["eras"]) == (True, 7, 60.0, ["2025-11-25"])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--only", "protocol.ids", "--budget", "0"], "no time for 1 check: the budget of 0 s was used up"),
+        (["--only", "protocol.cancellation"], "not certified, nothing was tested: no check in"),
+    ],
+)
+def test_a_server_of_which_nothing_is_known_is_not_certified(here, options: list[str], said: str) -> None:
+    done = here("certify", LIGHT, *options, "--junit", "a.xml")
+    assert done.returncode == 1 and said in done.stdout
+    root = ET.parse("a.xml").getroot()
+    assert int(root.get("failures", 0)) + int(root.get("errors", 0)) == 1
 
 
 @pytest.mark.parametrize(

@@ -188,6 +188,32 @@ async def test_what_the_audit_refuses_is_counted_and_logged(kitchen: Any) -> Non
     assert here.metrics.summary().tools["dish"].outcomes == {"ok": 1, "refused": 1}
 
 
+@pytest.mark.parametrize("era", ["2026-07-28", "2025-11-25"])
+async def test_health_is_told_though_the_limit_is_used_up(kitchen: Any, era: str) -> None:
+    here = kitchen(limit="1/minute")
+    here.health.check("stove")(lambda: "hot")
+    async with await lab.connect(here.server, era=era) as conn:
+        assert [(await ask(here, conn)).is_error for _ in range(2)] == [False, True]
+        told = await conn.call("health_check")
+    assert not told.is_error and told.data["checks"]["stove"]["message"] == "hot"
+    assert json.loads(told.text) == told.data and here.limit.stats().admitted == 1
+
+
+async def test_metrics_that_are_installed_later_count_what_is_refused() -> None:
+    server, metrics = MCPServer("late", middleware=stack(RateLimit("1/minute", clock=VirtualClock()))), Metrics()
+    metrics.install(server)
+
+    @server.tool()
+    def hello() -> str:
+        """Say hello."""
+        return "hello"
+
+    async with await lab.connect(server) as conn:
+        for _ in range(2):
+            await conn.call("hello")
+    assert metrics.summary().tools["hello"].outcomes == {"ok": 1, "refused": 1}
+
+
 async def test_a_kept_answer_costs_a_token_and_no_place(kitchen: Any) -> None:
     here = kitchen(limit="3/minute")
     async with await lab.connect(here.server) as conn:

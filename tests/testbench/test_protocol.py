@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,12 @@ import labkit as lab
 from labkit.testbench import certify
 from labkit.testbench.bench import Bench, Options
 from labkit.testbench.certificate import Certificate
+from labkit.testbench.doctor_http import covers
+from labkit.testbench.inputs import extremes, wrong
 from labkit.testbench.raw import HANDSHAKE, MODERN, RawWire
+from labkit.testbench.schemas import expand
 from labkit.testbench.shapes import problems, shape_problems
-from labkit.testbench.tour import sample, tour, waiting
+from labkit.testbench.tour import fitting, sample, tour, waiting
 
 pytestmark = pytest.mark.anyio
 RULES = ["doctor", "protocol"]
@@ -165,6 +169,54 @@ async def test_only_tools_that_are_marked_read_only_are_called(tmp_path: Path) -
     assert "wipe" in called.read_text(encoding="utf-8")
 
 
+ODD: list[Any] = [
+    {"type": "string", "minLength": "two"},
+    {"type": "string", "minLength": 10**18},
+    {"type": "string", "minLength": float("inf")},
+    {"type": "integer", "minimum": "1"},
+    {"type": "integer", "minimum": True, "exclusiveMinimum": None},
+    {"type": "number", "minimum": float("nan"), "maximum": []},
+    {"type": "array", "minItems": "1", "items": 3},
+    {"type": "array", "minItems": 10**9, "items": {"type": "array", "minItems": 10**9, "items": {"type": "string"}}},
+    {"type": {"not": "a type"}},
+    {"type": [["string"]]},
+    {"anyOf": 3, "enum": "ab", "type": "object", "properties": ["a"], "required": "a"},
+    {"allOf": 1, "$ref": "#/properties/seconds"},
+]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+def test_whatever_a_schema_says_it_raises_nothing(odd: Any) -> None:
+    for schema in (
+        {"type": "object", "properties": {"seconds": odd}, "required": ["seconds"]},
+        {"type": "object", "properties": {"seconds": odd}, "required": None},
+        {"type": "object", "properties": [odd], "required": ["seconds", 3, odd]},
+        odd,
+    ):
+        arguments = fitting(expand(schema))
+        assert len(json.dumps(sample(schema))) < 1_000_000
+        long = waiting({"inputSchema": schema}, arguments)
+        assert long is None or long["seconds"] in (1.5, 2)
+        assert all(what for what, _ in wrong(schema, arguments))
+        assert all(name for name, *_ in extremes(schema, arguments))
+
+
+async def test_tools_of_the_second_page_are_called_too() -> None:
+    command = [sys.executable, str(FOLDER / "hides_on_page_two.py")]
+    async with Bench(command, Options(eras=[MODERN], allow_destructive=True)) as bench:
+        assert [name for name, _ in (await tour(bench, MODERN)).called] == ["shout", "whisper"]
+
+
+async def test_pages_without_end_are_left_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["labkit.testbench.tour"], "PAGES", 3)
+    code = """
+  def answer(self, method, params):
+    if method != 'tools/list': return super().answer(method, params)
+    return {'tools': [], 'nextCursor': params.get('cursor', '') + 'x'}"""
+    async with Bench(plain(code), Options(eras=[MODERN])) as bench:
+        assert [stop.what for stop in (await tour(bench, MODERN)).stops] == ["tools/list"] * 4
+
+
 async def test_a_tour_is_made_once() -> None:
     async with Bench(PLAIN, Options(allow_destructive=True)) as bench:
         first = await tour(bench, MODERN)
@@ -189,6 +241,16 @@ async def test_what_printed_is_named() -> None:
     ]
 
 
+async def test_a_server_of_the_older_era_is_advised_to_move() -> None:
+    code = """
+  def check_version(self, method, params, modern):
+    if method == 'server/discover': raise Error(-32601, 'Method not found: server/discover')
+    super().check_version(method, params, modern)"""
+    certificate = await certify(plain(code), only=["doctor.eras"])
+    assert certificate.passed and certificate.eras == [HANDSHAKE]
+    assert "-32601" in found(certificate, "doctor.eras")[0]
+
+
 async def test_noise_on_stderr_is_advice_only() -> None:
     code = "    def reply(self, message):\n        print('x\\n' * 30, file=sys.stderr); return super().reply(message)\n"
     certificate = await certify(plain(code), only=["doctor.stderr"])
@@ -209,3 +271,31 @@ async def test_noise_on_stderr_is_advice_only() -> None:
 async def test_hostile_servers_come_to_an_end(code: str) -> None:
     with pytest.raises(Exception, match="speaks neither era"):
         await certify(plain(code), only=RULES)
+
+
+@pytest.mark.parametrize(
+    ("resource", "url", "does"),
+    [
+        ("https://a.example/mcp", "https://a.example/mcp", True),
+        ("https://A.example:443/mcp/", "https://a.example/mcp", True),
+        ("https://a.example", "https://a.example/mcp", True),
+        ("https://a.example/mcp", "https://a.example/mcp/team", True),
+        ("https://a.example/mc", "https://a.example/mcp", False),
+        ("https://a.example", "https://a.example.evil.example/mcp", False),
+        ("http://a.example/mcp", "https://a.example/mcp", False),
+        ("https://a.example:8443/mcp", "https://a.example/mcp", False),
+        ("https://a.example:none/mcp", "https://a.example/mcp", False),
+        ("a.example", "https://a.example/mcp", False),
+    ],
+)
+def test_the_resource_of_the_metadata_is_the_server_or_above_it(resource: str, url: str, does: bool) -> None:
+    assert covers(resource, url) is does
+
+
+async def test_the_line_of_a_finding_does_it_again() -> None:
+    command = [sys.executable, str(FOLDER / "needs_nothing.py")]
+    certificate = await certify(command, only=["protocol.arguments"], allow_destructive=True)
+    (_, finding), *_ = certificate.findings
+    async with await lab.connect(command, via="stdio") as conn:
+        again = await eval(finding.call.removeprefix("await "), {"conn": conn})
+    assert not again.is_error and json.dumps(again.text)[1:-1] in finding.received

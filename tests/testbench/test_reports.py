@@ -152,6 +152,25 @@ def test_junit_counts_what_keeps_it_from_being_certified(hostile: Certificate) -
     assert by_name["doctor.good"].find("failure") is None
 
 
+def test_junit_says_what_there_was_no_time_for_and_when_nothing_was_tested(hostile: Certificate) -> None:
+    late = made("doctor.late", status="skipped", reason="no time")
+    late.late = True
+    for results in ([made("doctor.good"), late], [made("doctor.off", status="skipped")]):
+        hostile.results, hostile.stale = results, []
+        root = ET.fromstring(render(hostile, ".xml"))
+        assert (root.get("errors"), root.get("failures")) == (("1", "0") if late in results else ("0", "1"))
+        assert not hostile.passed
+
+
+def test_every_report_says_seed_and_budget(hostile: Certificate) -> None:
+    hostile.seed, hostile.budget = 7, 90.0
+    data = json.loads(render(hostile, ".json"))
+    assert (data["seed"], data["budget"]) == (7, 90.0)
+    assert "seed 7, budget 90 s" in str(hostile) and "seed 7, budget 90 s" in summary(hostile)
+    page = Elements(render(hostile, ".html")).text
+    assert "seed7" in page and "budget90 s" in page
+
+
 def test_sarif_has_the_security_section_as_scanners_read_it(
     hostile: Certificate, tmp_path: Path, monkeypatch: Any
 ) -> None:
@@ -223,3 +242,5 @@ def test_an_unknown_ending_names_those_that_there_are(hostile: Certificate, tmp_
 def test_ordinary_text_stays_as_it_is() -> None:
     assert visible("Grüße, 世界 🎉\n\tindented") == "Grüße, 世界 🎉\n\tindented"
     assert visible("a\U000e0041b") == "a‹U+E0041›b"
+    assert visible("sun \u2600\ufe0f, 1\ufe0f\u20e3") == "sun \u2600\ufe0f, 1\ufe0f\u20e3"
+    assert visible("a\U000e0101b\ufe00\ufe01c\u3164\u2062") == "a‹U+E0101›b‹U+FE00›‹U+FE01›c‹U+3164›‹U+2062›"

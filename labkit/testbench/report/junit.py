@@ -1,7 +1,7 @@
 """JUnit XML: one test suite a section, one test case a check, as CI systems read it.
 
 A check is a failure when it keeps the server from being certified; warnings and advice are told as output of a test
-that passes. What a baseline expects is skipped, a check that broke is an error.
+that passes. What a baseline expects is skipped, a check that broke, or for which there was no time, is an error.
 """
 
 from __future__ import annotations
@@ -30,6 +30,10 @@ def render(certificate: Certificate) -> str:
             name = entry.split()[0].rstrip(":")
             case = ET.SubElement(suite, "testcase", {"classname": "baseline", "name": visible(name), "time": "0"})
             ET.SubElement(case, "failure", {"message": visible(entry)})
+    if not certificate.ran and not certificate.late:
+        suite = ET.SubElement(root, "testsuite", {"name": "certificate", "timestamp": certificate.at[:19]})
+        case = ET.SubElement(suite, "testcase", {"classname": "certificate", "name": "tested", "time": "0"})
+        ET.SubElement(case, "failure", {"message": "nothing was tested: no check applies"})
     for suite in root:
         _count(suite, list(suite), ("failures", "errors", "skipped"))
     # Jenkins' schema knows no `skipped` here.
@@ -42,7 +46,9 @@ def _case(suite: ET.Element, result: CheckResult) -> None:
     check = result.check
     where = {"classname": check.section, "name": check.id, "time": f"{result.seconds:.3f}"}
     case = ET.SubElement(suite, "testcase", where)
-    if result.status == "skipped":
+    if result.late:
+        ET.SubElement(case, "error", {"message": visible(result.reason)})
+    elif result.status == "skipped":
         ET.SubElement(case, "skipped", {"message": visible(result.reason)})
     elif result.status == "broken":
         ET.SubElement(case, "error", {"message": visible(f"the check itself broke: {result.reason}")})

@@ -38,7 +38,7 @@ def _parts(certificate: Certificate) -> Iterator[str]:
     yield badge.render(certificate)
     yield f"<h1>{escaped(certificate.name)}</h1>\n"
     state = "passed" if certificate.passed else "failed"
-    counted = escaped(certificate.counted or "no findings")
+    counted = escaped((certificate.counted or "no findings") + certificate.unasked)
     yield f'<p class="lead"><span class="verdict {state}">{certificate.verdict}</span>: {counted}</p>\n'
     if certificate.note:
         yield f"<p>{escaped(certificate.note)}</p>\n"
@@ -63,6 +63,7 @@ def _facts(certificate: Certificate) -> str:
         "eras": ", ".join(certificate.eras),
         "profile": certificate.profile,
         "seed": str(certificate.seed),
+        "budget": f"{certificate.budget:g} s",
         "when": f"{certificate.at}, in {certificate.seconds:.1f} s",
         "environment": ", ".join(f"{name} {value}" for name, value in certificate.environment.items()),
     }

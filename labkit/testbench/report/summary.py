@@ -32,10 +32,11 @@ def summary(certificate: Certificate) -> str:
     return (
         "<div class='labkit-certificate' style='text-align:left'>"
         f"<div style='border-left:4px solid {colour};padding:2px 10px'><b>{escaped(certificate.name)}</b>: "
-        f"<b>{certificate.verdict}</b>, {escaped(certificate.counted or 'no findings')}<br>"
+        f"<b>{certificate.verdict}</b>, {escaped((certificate.counted or 'no findings') + certificate.unasked)}<br>"
         f"<span style='opacity:.8'>{escaped(f'{certificate.target}, {certificate.transport}, ')}"
         f"{escaped(' and '.join(certificate.eras))}; passed: {escaped(ran or 'nothing ran')}; "
-        f"{certificate.seconds:.1f} s</span>{f'<br>{escaped(certificate.note)}' if certificate.note else ''}</div>"
+        f"{certificate.seconds:.1f} s; seed {certificate.seed}, budget {certificate.budget:g} s</span>"
+        f"{f'<br>{escaped(certificate.note)}' if certificate.note else ''}</div>"
         f"{f'<ul>{stale}</ul>' if stale else ''}{_table(wrong)}{_measured(certificate)}{_skipped(skipped)}"
         "<div style='opacity:.8'>For others: <code>certificate.save('certificate.html')</code>, "
         "or .json, .xml (JUnit), .sarif, .svg</div></div>"
