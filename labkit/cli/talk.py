@@ -7,14 +7,14 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import IO, Annotated, Any
 
 import typer
 
-from labkit.cli.exits import FAILED, NO_CONNECTION, STOPPED, say, told, wrong_usage
+from labkit.cli.exits import FAILED, NO_CONNECTION, STOPPED, USAGE, say, told, wrong_usage
 
 
 class Via(StrEnum):
@@ -124,6 +124,7 @@ def _serve_web(name: str, command: list[str], environment: Mapping[str, str]) ->
         if sys.platform == "win32"
         else {"start_new_session": True}
     )
+    from labkit.session.launch import NO_SERVER
     from labkit.session.serving import url_of
 
     server = subprocess.Popen(
@@ -143,7 +144,9 @@ def _serve_web(name: str, command: list[str], environment: Mapping[str, str]) ->
                 break
             say(line.rstrip())  # something that the server prints; stdout is for the address
         if not url:
-            say(f"error: {name} ended before it accepted connections, with exit code {server.wait()}; see above")
+            if (code := server.wait()) == NO_SERVER:
+                return USAGE  # the launcher has said why
+            say(f"error: {name} ended before it accepted connections, with exit code {code}; see above")
             return NO_CONNECTION
         threading.Thread(target=_pass_on, args=(server.stdout,), daemon=True).start()
         say(f"{name} is served; Ctrl-C stops it. Try: labkit call {url} TOOL --arg KEY=VALUE")
@@ -196,11 +199,21 @@ def call(
         list[str] | None, typer.Option("--header", "-H", metavar="NAME: VALUE", help="HTTP header, for URLs. Repeat.")
     ] = None,
     timeout: Annotated[float, typer.Option(min=0.001, help="Seconds to wait for the answer.")] = 60.0,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Accept what the server asks, with the default of each field.")
+    ] = False,
+    answer: Annotated[
+        list[str] | None,
+        typer.Option(metavar="JSON", help="Accept a question of the server with this object. Repeat: in turn."),
+    ] = None,
     output: Annotated[
         Output, typer.Option(help="text: the data; json: the whole result as on the wire.")
     ] = Output.text,
 ) -> None:
     """Call one tool and print what it answers.
+
+    What the server asks in the meantime (elicitation) is shown on stderr with the answer that it got: declined, unless
+    --answer has one left for it, or --yes accepts.
 
     Exit code 0 for an answer, 1 for a tool error or a refused request, 2 for wrong usage, 3 without a connection.
 
@@ -209,10 +222,19 @@ def call(
       labkit call calculator add -a a=2 -a b=3
       labkit call notes create --json '{"title": "x"}' --via stdio
       labkit call http://127.0.0.1:8001/mcp add -a a=2 -a b=3 -H 'Authorization: Bearer KEY' --output json
+      labkit call everything delete_path -a path=/x --answer '{"sure": true}'
     """
     given, typed = parse_arguments(arg or [], arguments)
     headers = parse_headers(header or [])
+    on_elicit = Answering(parse_answers(answer or []), yes)
+    from labkit.errors import EraError
     from labkit.session import sync
+    from labkit.session.client import check_era
+
+    try:
+        check_era(era)
+    except EraError as error:
+        raise wrong_usage(str(error)) from None
 
     try:
         with told():
@@ -220,7 +242,13 @@ def call(
             if via is not None:
                 options["via"] = via.value
             with sync.connect(
-                target, era=era, server=server, timeout=timeout, patience=max(timeout, 10), **options
+                target,
+                era=era,
+                server=server,
+                timeout=timeout,
+                patience=max(timeout, 10),
+                on_elicit=on_elicit,
+                **options,
             ) as conn:
                 known = [each.input_schema for each in conn.tools if each.name == tool]
                 keep_text(given, typed, known[0] if known else {})
@@ -260,6 +288,40 @@ def parse_arguments(pairs: list[str], text: str | None) -> tuple[dict[str, Any],
         except json.JSONDecodeError:
             given[key] = value
     return given, typed
+
+
+def parse_answers(texts: Sequence[str]) -> list[dict[str, Any]]:
+    """Each --answer as an object."""
+    answers: list[dict[str, Any]] = []
+    for text in texts:
+        try:
+            parsed: Any = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise wrong_usage(f"--answer is not JSON: {error}") from None
+        if not isinstance(parsed, dict):
+            raise wrong_usage(f'--answer has to be an object such as {{"sure": true}}, and is {text}')
+        answers.append(parsed)  # pyright: ignore[reportUnknownArgumentType]
+    return answers
+
+
+class Answering:
+    """Answers what a server asks in a terminal, and says so on stderr: nothing is agreed to that was not asked for."""
+
+    def __init__(self, answers: Sequence[dict[str, Any]], yes: bool) -> None:
+        self._left, self._yes = list(answers), yes
+
+    def __call__(self, message: str, schema: dict[str, Any]) -> dict[str, Any] | None:
+        """The answer, or None to decline."""
+        from labkit.session.handlers import answer_from_schema
+
+        wanted = schema.get("url") or json.dumps(schema.get("properties") or {}, ensure_ascii=False)
+        say(f"the server asks: {message}\n  {wanted}")
+        if self._left or self._yes:
+            given = self._left.pop(0) if self._left else answer_from_schema(schema)
+            say(f"accepted: {json.dumps(given, ensure_ascii=False)}")
+            return given
+        say("declined; to accept: --yes, or --answer JSON with the values")
+        return None
 
 
 def keep_text(given: dict[str, Any], typed: Mapping[str, str], schema: Mapping[str, Any]) -> None:

@@ -29,7 +29,9 @@ def register(app: typer.Typer) -> None:
 def up(names: list[str] | None = _NAMES, json: bool = _JSON) -> None:
     """Start services and wait until they answer. They run until `down`.
 
-    Example: labkit services up postgres redis
+    \b
+    Examples:
+      labkit services up postgres redis
     """
     from labkit.services import control
 
@@ -38,7 +40,13 @@ def up(names: list[str] | None = _NAMES, json: bool = _JSON) -> None:
 
 
 def status(names: list[str] | None = _NAMES, json: bool = _JSON) -> None:
-    """Show what runs, where, and what is missing."""
+    """Show what runs, where, and what is missing.
+
+    \b
+    Examples:
+      labkit services status
+      labkit services status redis --json
+    """
     from labkit.services import control
 
     with _told():
@@ -50,7 +58,13 @@ def down(
     json: bool = _JSON,
     delete_data: bool = typer.Option(False, "--delete-data", help="Delete their data and passwords, too."),
 ) -> None:
-    """Stop services, and all their processes. Their data stays."""
+    """Stop services, and all their processes. Their data stays.
+
+    \b
+    Examples:
+      labkit services down
+      labkit services down postgres --delete-data
+    """
     from labkit.services import control
 
     with _told():
@@ -60,7 +74,10 @@ def down(
 def url(name: str = typer.Argument(metavar="postgres|redis")) -> None:
     """Print the address of a running service, with its password.
 
-    Example: DATABASE_URL=$(labkit services url postgres) python servers/database/server.py
+    \b
+    Examples:
+      labkit services url redis
+      DATABASE_URL=$(labkit services url postgres) python servers/database/server.py
     """
     from labkit.services import control
 
@@ -90,11 +107,11 @@ def _show(table: Table, json: bool) -> None:
 
 @contextmanager
 def _told() -> Generator[None]:
-    """One sentence on stderr and exit code 1 in place of a traceback."""
-    from labkit.services.service import ServiceError
+    """One sentence on stderr in place of a traceback; exit code 2 for a name that there is not, else 1."""
+    from labkit.services.service import ServiceError, UnknownServiceError
 
     try:
         yield
     except ServiceError as error:
         typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from None
+        raise typer.Exit(2 if isinstance(error, UnknownServiceError) else 1) from None

@@ -11,7 +11,7 @@ from labkit.errors import did_you_mean
 from labkit.services import place
 from labkit.services.postgres import Postgres
 from labkit.services.redis import Redis
-from labkit.services.service import Service, ServiceError, Status
+from labkit.services.service import Service, ServiceError, Status, UnknownServiceError
 from labkit.services.store import MEMORY_URL
 
 SERVICES: dict[str, Callable[[], Service]] = {"postgres": Postgres, "redis": Redis}
@@ -92,7 +92,7 @@ def _named(names: Iterable[str]) -> list[Service]:
     wanted = list(dict.fromkeys(names)) or list(SERVICES)
     for name in wanted:
         if name not in SERVICES:
-            raise ServiceError(f"The lab has no service {name!r}. {did_you_mean(name, SERVICES)}")
+            raise UnknownServiceError(f"The lab has no service {name!r}. {did_you_mean(name, SERVICES)}")
     return [SERVICES[name]() for name in wanted]
 
 

@@ -17,6 +17,10 @@ class ServiceMissingError(ServiceError):
     """There is no program for the service on this machine; the message says how to get one."""
 
 
+class UnknownServiceError(ServiceError):
+    """A name that is none of the lab's services."""
+
+
 @dataclass(frozen=True)
 class Status:
     """One service as it is now. `url` is empty when it does not run, and holds the password when it does."""

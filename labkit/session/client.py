@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
+from contextvars import ContextVar
 from typing import Any
 
 import mcp_types as types
@@ -12,7 +14,7 @@ from mcp.shared.dispatcher import Dispatcher
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, KNOWN_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
 from labkit._lean import lean_jsonschema
-from labkit.errors import EraError, did_you_mean
+from labkit.errors import CallTimeoutError, EraError, did_you_mean
 from labkit.session.handlers import Handlers
 from labkit.session.http import MAX_ANSWER, recording_client
 from labkit.session.sdk import InMemoryTransport, JSONRPCDispatcher, TransportStreams, connect_direct, negotiate_auto
@@ -25,6 +27,9 @@ lean_jsonschema()  # the client validates results with it: import it now, not in
 
 ERAS = ("auto", *KNOWN_PROTOCOL_VERSIONS)
 CLIENT_INFO = types.Implementation(name="mcp-lab", version="1")
+
+call_limit: ContextVar[tuple[float, float] | None] = ContextVar("call_limit", default=None)
+"""Of the call in hand: when it has to be over, on the loop's clock, and the seconds that it was given."""
 
 
 def check_era(era: str) -> str:
@@ -109,6 +114,23 @@ class LabClient(Client):
             self._session = session
             self._exit_stack = stack.pop_all()
         return self
+
+    async def _drive_input_required(self, first: Any, retry: Any) -> Any:
+        # The SDK bounds each round by itself, and the time in between, in which somebody fills in a form, not at all.
+        limit = call_limit.get()
+        if limit is None or not isinstance(first, types.InputRequiredResult):
+            return await super()._drive_input_required(first, retry)
+        bound = asyncio.timeout_at(limit[0])
+        try:
+            async with bound:
+                return await super()._drive_input_required(first, retry)
+        except TimeoutError:
+            if not bound.expired():
+                raise
+            raise CallTimeoutError(
+                f"The server {self.plan.name!r} asked for input, and with that the call took more than {limit[1]:g} s."
+                " It was given up; the connection is still open. Give it longer with timeout=..."
+            ) from None
 
     async def _negotiate(self, session: ClientSession) -> None:
         if self.era == "auto":

@@ -20,15 +20,17 @@ from mcp.shared.dispatcher import CallOptions, ProgressFnT
 from labkit.errors import ArgumentsError, LabError, show_as
 from labkit.session import handlers as handling
 from labkit.session.child import ServerLog
-from labkit.session.client import check_era
+from labkit.session.client import call_limit, check_era
 from labkit.session.handlers import Handlers, LogMessage, OnElicit, OnLog, OnRoots, OnSample
 from labkit.session.link import OPEN, Link
 from labkit.session.listing import (
+    Handle,
     Known,
     Prompts,
     Resources,
     Templates,
     Tools,
+    by_name,
     explain_arguments,
     misfit,
     properties_of,
@@ -73,7 +75,8 @@ async def connect(
 
     `env` and `cwd` are for servers that run as a process, `headers` for URLs. The `on_...` handlers
     answer what the server asks (see `labkit.session.handlers`). `log_level` asks a modern server for log
-    messages. `timeout` bounds each call, `patience` the connecting, both in seconds. With
+    messages. `timeout` bounds each call, what a handler or a form takes to answer included, and `patience`
+    the connecting, both in seconds. With
     `listing=False` nothing is listed on connecting. Errors: CatalogError, HostConfigError, ConnectError,
     EraError.
     """
@@ -211,7 +214,7 @@ class Connection:
         tool: str,
         arguments: dict[str, Any] | None = None,
         /,
-        *,
+        *others: Any,
         timeout: float | None = None,
         progress: ProgressFnT | bool | None = None,
         check: bool = True,
@@ -219,16 +222,19 @@ class Connection:
     ) -> Result:
         """Call a tool: `call("add", a=2, b=3)` or `call("add", {"a": 2, "b": 3})`.
 
-        `timeout` in seconds; `progress` a callback (progress, total, message), False for none, by default a
-        bar in the notebook when the call takes long. Names are checked against the tool's schema first;
-        `check=False` sends whatever is given. A tool error is a result with `is_error`. Raises
+        `timeout` in seconds, for all of the call, questions of the server included; `progress` a callback
+        (progress, total, message), False for none, by default a bar in the notebook when the call takes long.
+        Names are checked against the tool's schema first; `check=False` sends whatever is given. A tool error
+        is a result with `is_error`. Raises
         UnknownNameError, ArgumentsError, RpcError, CallTimeoutError, ConnectionClosedError.
         """
         link = self._link
         if asyncio.get_running_loop() is not link.loop:
-            work = self.call(tool, arguments, timeout=timeout, progress=progress, check=check, **keywords)
+            work = self.call(tool, arguments, *others, timeout=timeout, progress=progress, check=check, **keywords)
             return await link.home(work)
         session = link.session
+        if _by_place(arguments, others):
+            raise ArgumentsError(by_name("call", self._handle(self.tools, tool), tool, (arguments, *others)))
         given = {**(arguments or {}), **keywords}
         known = await self._known_tool(tool, given) if check else None
         if progress is None or progress is True:
@@ -237,6 +243,7 @@ class Connection:
             report = progress or None
         began = time.perf_counter()
         token = current_log.set(link.log)
+        bound = call_limit.set(self._limit(timeout))
         doing = f"tools/call {tool}"
         link.busy.append(doing)
         link.calls += 1
@@ -249,6 +256,7 @@ class Connection:
             raise failure from failure.__cause__
         finally:
             link.busy.remove(doing)
+            call_limit.reset(bound)
             current_log.reset(token)
         seconds = time.perf_counter() - began
         link.errors += bool(raw.is_error)
@@ -257,9 +265,16 @@ class Connection:
         hint = explain_arguments(known, given) if raw.is_error and known is not None else ""
         return Result(tool, raw, wrapped=wrapped, seconds=seconds, hint=hint)
 
+    def _limit(self, timeout: float | None = None) -> tuple[float, float] | None:
+        seconds = self._link.timeout if timeout is None else timeout
+        return None if seconds is None else (self._link.loop.time() + seconds, seconds)
+
+    def _handle(self, listing: Tools | Prompts, name: str) -> Handle | None:
+        return listing[name] if len(listing) else None
+
     async def _known_tool(self, name: str, given: dict[str, Any]) -> types.Tool | None:
         link = self._link
-        if not link.tools_list and not link._listing:  # pyright: ignore[reportPrivateUsage]
+        if not link.tools_list and not link.listed:
             return None
         await link.fresh("tools")
         known = link.known_tools.get(name)
@@ -287,8 +302,20 @@ class Connection:
                 error.add_note(f"Did you mean {near!r}?")
             raise
 
-    async def prompt(self, prompt: str, arguments: dict[str, str] | None = None, /, **keywords: str) -> PromptResult:
-        """Get a prompt, filled in with these arguments (all text)."""
+    async def prompt(
+        self, prompt: str, arguments: dict[str, str] | None = None, /, *others: Any, **keywords: str
+    ) -> PromptResult:
+        """Get a prompt, filled in with these arguments (all text), by name. Raises UnknownNameError, ArgumentsError."""
+        link = self._link
+        if asyncio.get_running_loop() is not link.loop:
+            return await link.home(self.prompt(prompt, arguments, *others, **keywords))
+        if link.listed and prompt not in self.prompts:
+            # It may be new: a server that had none may have some by now, one that has others says when they change.
+            ask = link.fresh if self.prompts.names else link.refresh
+            await self._do("prompts/list", lambda: ask("prompts"))
+            self.prompts.find(prompt)
+        if _by_place(arguments, others):
+            raise ArgumentsError(by_name("prompt", self._handle(self.prompts, prompt), prompt, (arguments, *others)))
         given = {k: str(v) for k, v in {**(arguments or {}), **keywords}.items()}
         if self.prompts.names:
             handle = self.prompts[prompt]
@@ -405,6 +432,7 @@ class Connection:
             return await self._link.home(self._do(doing, work))
         _ = self._link.session  # raises when it is over
         token = current_log.set(self._link.log)
+        bound = call_limit.set(self._limit())
         self._link.busy.append(doing)
         self._link.calls += 1
         try:
@@ -416,6 +444,7 @@ class Connection:
             raise failure from failure.__cause__
         finally:
             self._link.busy.remove(doing)
+            call_limit.reset(bound)
             current_log.reset(token)
 
     async def _explained(self, error: BaseException, doing: str) -> BaseException:
@@ -456,6 +485,10 @@ class Connection:
             f" {len(link.templates_list)} templates, {len(link.prompts_list)} prompts",
         ]
         return f"<div style='text-align:left'>{' &middot; '.join(f for f in facts if f)}</div>"
+
+
+def _by_place(arguments: Any, others: tuple[Any, ...]) -> bool:
+    return bool(others) or not (arguments is None or isinstance(arguments, Mapping))
 
 
 def _closest(name: str, known: list[str]) -> str:

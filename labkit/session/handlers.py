@@ -4,7 +4,7 @@ A learner writes plain functions; this module fits them to the SDK's callbacks:
 
     on_elicit(message, schema) -> dict (accept), None (decline), or "cancel"
     on_sample(messages, params) -> str, or a CreateMessageResult
-    on_roots: a list of folders or URIs, or a function that returns one
+    on_roots: a list of folders or URIs, or a function that returns one; by default the server is told of none
     on_log(level, data, logger)
 
 Each may be async. `scripted(...)` makes an elicitation handler that gives prepared answers in turn.
@@ -22,7 +22,6 @@ from typing import Any, Literal, cast
 import mcp_types as types
 from mcp.client.session import ClientRequestContext
 
-from labkit.catalog import LAB_ROOT
 from labkit.errors import LabError
 
 Answer = dict[str, Any] | str | types.ElicitResult | None
@@ -113,7 +112,7 @@ class Handlers:
 
     elicit: OnElicit = accept_defaults
     sample: OnSample = echo_model
-    roots: OnRoots = (LAB_ROOT,)
+    roots: OnRoots = ()
     log: OnLog | None = None
     logs: list[LogMessage] = field(default_factory=list[LogMessage])
     stand_ins: list[StandIn] = field(default_factory=list[StandIn])
@@ -197,7 +196,7 @@ class Defaults:
 
     elicit: OnElicit = accept_defaults
     sample: OnSample = echo_model
-    roots: OnRoots = (LAB_ROOT,)
+    roots: OnRoots = ()
 
 
 DEFAULTS = Defaults()

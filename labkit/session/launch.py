@@ -15,12 +15,15 @@ import runpy
 import socket
 import sys
 import threading
+import traceback
 from pathlib import Path
 from typing import Any
 
 from labkit._lean import hide_grammar
 
 GRACE = 2
+NO_SERVER = 78
+"""Exit code when the file has no server to serve; the sentence is on stderr. (EX_CONFIG of sysexits.h.)"""
 PATHS = {"http": "/mcp", "sse": "/sse"}
 
 
@@ -68,10 +71,17 @@ def serve(via: str, path: Path, attribute: str, port: int) -> None:
     """Serve until stdin closes or a signal arrives."""
     import uvicorn
 
+    from labkit.errors import CatalogError
     from labkit.session.loading import load_server
 
     sys.path.insert(0, str(path.parent))  # as for a script: the modules beside it can be imported
-    server, _ = load_server(path, attribute)
+    try:
+        server, _ = load_server(path, attribute)
+    except CatalogError as error:
+        if error.__cause__ is not None:
+            traceback.print_exception(error.__cause__)  # of the file's own code: its author wants to see the line
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(NO_SERVER) from None
     listener = listen(port)
     config = uvicorn.Config(
         web_app(server, via), http="h11", log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE

@@ -83,7 +83,8 @@ class Link:
         self.busy: list[str] = []
         self.closed = False
         self.died: LabError | None = None
-        self._listing = listing
+        self.listed = listing
+        """Whether the lists were asked for on connecting."""
         self._stop = asyncio.Event()
         self._opened: asyncio.Future[None] = self.loop.create_future()
         self._owner: asyncio.Task[None] | None = None
@@ -128,13 +129,14 @@ class Link:
 
     async def _own(self) -> None:
         current_log.set(self.log)
-        if any(link.plan.shown == self.plan.shown for link in OPEN.values()):
+        # Only one that has been opened can have been forgotten; fifty opened side by side have not.
+        if any(link.opened and link.plan.shown == self.plan.shown for link in OPEN.values()):
             collect_soon(self.loop)
         OPEN[self.number] = self
         try:
             async with self.client:
                 self.tape.era = self.client.protocol_version
-                if self._listing:
+                if self.listed:
                     await self.refresh()
                 if not self._opened.done():
                     self._opened.set_result(None)

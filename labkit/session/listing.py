@@ -6,7 +6,7 @@ import html
 import inspect
 import json
 import keyword
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar, cast
 
 import mcp_types as types
@@ -135,6 +135,8 @@ class Listing(Generic[Item]):
         for item in self._items:
             if self._name(item) == name:
                 return item
+        if not self._items:
+            raise UnknownNameError(f"The server {self._server!r} has no {self.kind}s: there is no {name!r} to ask for.")
         hint = did_you_mean(name, self.names)
         raise UnknownNameError(f"The server {self._server!r} has no {self.kind} {name!r}. {hint}")
 
@@ -237,6 +239,18 @@ def misfit(known: Known, arguments: dict[str, Any]) -> str:
     said += [f"it does not take {n!r} ({did_you_mean(n, properties, has='it takes').rstrip('?.')})" for n in extra]
     text = json.dumps(schema, indent=2, ensure_ascii=False)
     return f"Tool {tool.name!r} was not called: {'; '.join(said)}. Its input schema:\n{text}"
+
+
+def by_name(method: str, handle: Handle | None, name: str, values: Sequence[Any]) -> str:
+    """What to write instead, when the arguments of a tool or a prompt were given by place."""
+    if handle is None:
+        return f"{name!r} takes its arguments by name: {method}({name!r}, NAME=VALUE), or one dict of all."
+    pairs = zip(properties_of(handle.schema), values, strict=False)
+    shown = ", ".join([repr(name), *(f"{key}={value!r}" for key, value in pairs if _is_plain(key))])
+    return (
+        f"{name!r} takes its arguments by name: it is {name}{handle.__signature__}. Write {method}({shown}),"
+        " or give one dict of all."
+    )
 
 
 class Prompts(_Callables[types.Prompt]):

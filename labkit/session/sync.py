@@ -149,6 +149,11 @@ class Connection:
         return self._inner.tape
 
     @property
+    def session(self) -> Any:
+        """The SDK's `ClientSession` beneath. Its methods run on the background loop: `sync.run(session.METHOD())`."""
+        return self._inner.session
+
+    @property
     def tools(self) -> Tools:
         """The tools; `conn.tools.add(a=1, b=2)` waits for the result."""
         return self._inner._link.tools(self.call)  # pyright: ignore[reportPrivateUsage]
@@ -168,17 +173,19 @@ class Connection:
         """The resource templates."""
         return self._inner.templates
 
-    def call(self, tool: str, arguments: dict[str, Any] | None = None, /, **keywords: Any) -> Result:
+    def call(self, tool: str, arguments: dict[str, Any] | None = None, /, *others: Any, **keywords: Any) -> Result:
         """Call a tool."""
-        return run(self._inner.call(tool, arguments, **keywords))
+        return run(self._inner.call(tool, arguments, *others, **keywords))
 
     def read(self, uri: str) -> ResourceResult:
         """Read a resource."""
         return run(self._inner.read(uri))
 
-    def prompt(self, prompt: str, arguments: dict[str, str] | None = None, /, **keywords: str) -> PromptResult:
+    def prompt(
+        self, prompt: str, arguments: dict[str, str] | None = None, /, *others: Any, **keywords: str
+    ) -> PromptResult:
         """Get a prompt."""
-        return run(self._inner.prompt(prompt, arguments, **keywords))
+        return run(self._inner.prompt(prompt, arguments, *others, **keywords))
 
     def complete(
         self, ref: str, argument: str, value: str = "", /, context: dict[str, str] | None = None
@@ -230,6 +237,31 @@ class Subscription:
         self._inner = inner
 
     @property
+    def uris(self) -> tuple[str, ...]:
+        """The resources whose changes were asked for."""
+        return self._inner.uris
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The lists whose changes were asked for."""
+        return self._inner.kinds
+
+    @property
+    def honored(self) -> frozenset[str]:
+        """What the server agreed to tell."""
+        return self._inner.honored
+
+    @property
+    def dropped(self) -> int:
+        """Events that were lost because nobody asked for them in time."""
+        return self._inner.dropped
+
+    @property
+    def closed(self) -> bool:
+        """Whether the subscription has ended, here or at the server."""
+        return self._inner.closed
+
+    @property
     def pending(self) -> int:
         """Events waiting to be read."""
         return self._inner.pending
@@ -248,6 +280,12 @@ class Subscription:
     def close(self) -> None:
         """Unsubscribe."""
         run(self._inner.close())
+
+    def __enter__(self) -> Subscription:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def __repr__(self) -> str:
         return repr(self._inner)

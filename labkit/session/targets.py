@@ -62,6 +62,7 @@ def make_plan(
     port: int = 0,
 ) -> Plan:
     """Decide what `target` is. Starts nothing. Raises CatalogError, HostConfigError or ConnectError."""
+    _check_env(env)
     plan = _plan(target, via, server, env, cwd, port)
     if headers and plan.via not in ("http", "sse"):
         plan.forget()
@@ -70,6 +71,14 @@ def make_plan(
         )
     plan.headers = {**plan.headers, **(headers or {})}
     return plan
+
+
+def _check_env(env: Mapping[str, str] | None) -> None:
+    given: Mapping[Any, Any] = env or {}
+    for name, value in given.items():
+        if not (isinstance(name, str) and isinstance(value, str)):
+            wrong = f"{name!r} is {type(value).__name__}" if isinstance(name, str) else f"the name {name!r} is no text"
+            raise ConnectError(f"env= holds text only, and {wrong}: write env={{{str(name)!r}: {str(value)!r}}}.")
 
 
 def _plan(

@@ -14,9 +14,10 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from labkit.catalog import LAB_ROOT
-from labkit.cli import lab
+from labkit.cli import app, lab
 from labkit.cli.lab import jupyter_arguments, split_arguments
 
 
@@ -126,6 +127,30 @@ def runs_of(
     with pytest.raises(typer.Exit) as exit:
         lab.test(context)
     return seen, exit.value.exit_code
+
+
+@pytest.mark.parametrize(
+    "arguments", ["nosuchpath", "-q tests/nosuch.py::test_x", "-n2 nosuch -x", "--pdbcls x tests/nosuch"]
+)
+def test_a_path_that_is_not_there_ends_at_once_with_the_exit_code_of_pytest(monkeypatch, capsys, arguments) -> None:
+    seen, code = runs_of(monkeypatch, *arguments.split())
+    assert (seen, code) == ([], 4)
+    assert "error: there is no " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "options", ["-k nosuch", "-m nosuch", "--maxfail 2", "--durations 5 -x", "-q -n 2", "--junitxml out.xml"]
+)
+def test_the_value_of_an_option_is_no_path(monkeypatch, options) -> None:
+    (run,), _ = runs_of(monkeypatch, *options.split(), "tests/cli")
+    assert run[-len(options.split()) - 1 :] == [*options.split(), "tests/cli"]
+
+
+@pytest.mark.parametrize("port", ["-5", "0", "99999"])
+def test_a_port_that_there_cannot_be_is_wrong_usage(monkeypatch, port: str) -> None:
+    monkeypatch.setattr(lab, "jupyter_arguments", lambda *_, **__: pytest.fail("JupyterLab would be started"))
+    done = CliRunner().invoke(app, ["lab", "--port", port])
+    assert done.exit_code == 2 and "--port" in done.output
 
 
 def test_the_whole_suite_is_two_runs_each_in_parallel(monkeypatch) -> None:

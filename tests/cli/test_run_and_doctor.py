@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from labkit import cli
 from labkit.cli import doctor
 
 
@@ -92,13 +97,25 @@ def test_doctor_does_not_fail_without_optional_programs(monkeypatch) -> None:
     assert exit.value.exit_code == 0
 
 
-def test_every_command_has_help_with_an_example(labkit) -> None:
-    listed = labkit("--help").stdout
-    for command in ("lab", "doctor", "servers", "serve", "call", "run", "test"):
-        assert f" {command} " in listed
-        told = labkit(command, "--help").stdout
-        assert "Examples:" in told
-        assert f"labkit {command}" in told
+def every_command(group: Any = None, *before: str) -> Iterator[tuple[str, ...]]:
+    group = group or typer.main.get_command(cli.app)
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from every_command(command, *before, name)
+        elif not command.hidden:
+            yield (*before, name)
+
+
+@pytest.mark.parametrize("words", [pytest.param(words, id=" ".join(words)) for words in every_command()])
+def test_every_command_has_help_with_an_example(words: tuple[str, ...]) -> None:
+    told = CliRunner().invoke(cli.app, [*words, "--help"], env={"COLUMNS": "200", "TERM": "dumb"}).output
+    head, colon, examples = told.partition("Example")
+    assert colon and f"labkit {' '.join(words)}" in examples
+    assert len(head.strip().splitlines()) > 1, "what it does comes first"
+
+
+def test_the_parts_of_the_lab_have_brought_their_commands() -> None:
+    assert {("watch",), ("services", "url"), ("gateway", "run"), ("certify",), ("test",)} <= set(every_command())
 
 
 def test_help_imports_neither_the_sdk_nor_jupyter(labkit) -> None:

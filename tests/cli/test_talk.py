@@ -10,8 +10,11 @@ import sys
 
 import psutil
 import pytest
+from typer.testing import CliRunner
 
 from labkit.catalog import load_catalog
+from labkit.cli import app
+from labkit.session import launch
 
 
 def test_servers_lists_the_catalog(labkit) -> None:
@@ -67,6 +70,38 @@ def test_no_connection_is_3_with_one_sentence(labkit, target: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["call", "calculator", "add", "--era", "1999-01-01"], "'1999-01-01' is not a protocol revision"),
+        (["call", "calculator", "add", "--answer", "yes"], "--answer is not JSON"),
+        (["call", "calculator", "add", "--answer", "[1]"], "--answer has to be an object"),
+        (["services", "up", "postgre"], "Did you mean 'postgres'?"),
+        (["services", "url", "nothing"], "It has: postgres, redis."),
+    ],
+)
+def test_wrong_words_are_wrong_usage_in_every_room(arguments: list[str], sentence: str) -> None:
+    done = CliRunner().invoke(app, arguments)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert sentence in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said", "shown"),
+    [
+        ([], 1, "", "declined; to accept: --yes, or --answer JSON"),
+        (["--yes"], 0, "Deleted /x.\n", 'accepted: {"sure": true}'),
+        (["--answer", '{"sure": false}'], 0, "Kept /x.\n", 'accepted: {"sure": false}'),
+    ],
+)
+def test_what_a_server_asks_is_shown_and_declined_unless_told(
+    options: list[str], code: int, said: str, shown: str
+) -> None:
+    done = CliRunner().invoke(app, ["call", "everything", "delete_path", "-a", "path=/x", *options])
+    assert (done.exit_code, done.stdout) == (code, said)
+    assert done.stderr.startswith("the server asks: Really delete /x?\n") and shown in done.stderr
+
+
 def test_text_stays_text_where_the_tool_wants_text() -> None:
     from labkit.cli.talk import keep_text, parse_arguments
 
@@ -99,6 +134,26 @@ def test_serve_http_prints_its_address_answers_and_ends_with_ctrl_c(labkit) -> N
     assert server.returncode == 130
     assert "Traceback" not in errors
     assert not child.is_running()
+
+
+def test_serve_of_a_file_without_a_server_is_one_sentence(labkit, tmp_path) -> None:
+    (tmp_path / "empty.py").write_text("x = 1", encoding="utf-8")
+    done = labkit("serve", "empty.py")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ") and "empty.py defines no 'server'" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_author_of_a_file_that_fails_sees_where_and_nothing_of_the_launcher(tmp_path, capsys, monkeypatch) -> None:
+    file = tmp_path / "failing.py"
+    file.write_text("x = y", encoding="utf-8")
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    with pytest.raises(SystemExit) as ended:
+        launch.serve("http", file, "server", 0)
+    told = capsys.readouterr().err
+    assert ended.value.code == launch.NO_SERVER
+    assert 'failing.py", line 1' in told and "launch.py" not in told
+    assert told.splitlines()[-1] == f"error: {file} failed while loading: NameError: name 'y' is not defined"
 
 
 def test_serve_of_an_unknown_server_is_wrong_usage(labkit) -> None:

@@ -14,15 +14,17 @@ from pathlib import Path
 
 import pytest
 
+from labkit.cli import doctor
 from labkit.course import find_notebooks, run_notebooks
 from labkit.course.expected import check, compare, is_marked
 from labkit.course.find import COURSE
 
 NOTEBOOKS = find_notebooks()
 NAMES = [path.relative_to(COURSE).with_suffix("").as_posix() for path in NOTEBOOKS]
+NUMBERS = {path.stem[:2] for path in NOTEBOOKS}
 MARKED = [path for path in NOTEBOOKS if is_marked(path)]
-TWICE = MARKED if os.environ.get("LAB_WHOLE") else MARKED[1:2]
-"""Notebooks that nbval runs, too. The outputs of all are compared when papermill runs them; a second run finds the same."""
+TWICE = MARKED if os.environ.get("LAB_WHOLE") else [path for path in MARKED if path.parent.name == "protocol"]
+"""Notebooks that nbval runs, too: about 10 s of one core each. The outputs of all are compared when papermill runs them; a second run finds the same."""
 
 
 @pytest.mark.timeout(400)
@@ -51,3 +53,23 @@ def test_it_can_be_run_fast_and_found_by_number(notebook: Path) -> None:
     assert len(parameters) == 1, "one cell is tagged `parameters`"
     assert re.search(r"^fast\b.*=", "".join(parameters[0]["source"]), re.M), "it sets `fast`"
     assert all(cell.get("id") for cell in cells), "every cell has an id: expected outputs are kept by id"
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=NAMES)
+def test_what_it_names_exists(notebook: Path) -> None:
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    text = "\n".join("".join(cell["source"]) for cell in cells)
+    assert named_in(text) <= NUMBERS
+    links = re.findall(r"\]\(([^)#:]+\.(?:ipynb|md|py))", text)
+    assert [link for link in links if not (notebook.parent / link).is_file()] == []
+    assert "**Next** " in text, "a learner wants to know how to go on"
+
+
+def test_the_notebooks_that_doctor_names_exist() -> None:
+    assert named_in(Path(doctor.__file__).read_text(encoding="utf-8")) <= NUMBERS
+
+
+def named_in(text: str) -> set[str]:
+    """The numbers of the notebooks that a text speaks of: `notebook 07`, `notebooks 07 and 08`, `notebook [07](...)`."""
+    runs = re.findall(r"(?i)\bnotebooks?\s+((?:\[?\d\d\b(?:, | and |, and | or )?)+)", text)
+    return {number for run in runs for number in re.findall(r"\d\d", run)}

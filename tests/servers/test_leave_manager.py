@@ -1,12 +1,12 @@
-"""One leave manager in three shapes: one set of tests for all, in both eras, in memory and as a process."""
+"""One leave manager in three shapes: one set of tests for all, in both eras, in memory and as a process; and on
+PostgreSQL, in memory."""
 
 from __future__ import annotations
 
 import json
 import re
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ import mcp_types as types
 import pytest
 from mcp import Client, MCPError
 
+from servers.databases import Database
 from servers.leave_manager_modular.models import SCHEMA
 
-from .conftest import call, refusal
+from .conftest import WAYS, call, refusal
 
 SHAPES = ["leave_manager", "leave_manager_modular", "leave_manager_hybrid"]
 MONDAY = "2026-11-23"
@@ -24,30 +25,51 @@ MONDAY = "2026-11-23"
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore::mcp.MCPDeprecationWarning")]
 
 
-@pytest.fixture(scope="module", params=SHAPES)
-def shape(request: pytest.FixtureRequest) -> str:
+@dataclass(frozen=True)
+class Place:
+    """Which server, how it is reached, and where it keeps its data."""
+
+    shape: str
+    way: tuple[str, str]
+    kind: str = "sqlite"
+
+    def __str__(self) -> str:
+        return "-".join([self.shape, *self.way, self.kind])
+
+
+PLACES = [Place(shape, way) for shape in SHAPES for way in WAYS if way[0] != "http"]
+# What differs with the database is its statements, which all shapes and ways share.
+PLACES.append(Place("leave_manager", ("memory", "modern"), "postgresql"))
+
+
+@pytest.fixture(scope="module", params=PLACES, ids=str)
+def place(request: pytest.FixtureRequest) -> Place:
     return request.param
 
 
 @pytest.fixture(scope="module")
-def file(shape: str, near: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("leave") / "below" / "leave.db"
+def url(place: Place, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    if place.kind == "postgresql":
+        pytest.importorskip("asyncpg")
+        return request.getfixturevalue("postgres")
+    return f"sqlite:///{(tmp_path_factory.mktemp('leave') / 'below' / 'leave.db').as_posix()}"
 
 
 @pytest.fixture(scope="module")
-async def running(connect: Any, shape: str, near: tuple[str, str], file: Path) -> AsyncIterator[Client]:
-    async with connect(shape, near, {"DATABASE_URL": f"sqlite:///{file}", "LEAVE_TODAY": MONDAY}) as client:
+async def running(connect: Any, place: Place, url: str) -> AsyncIterator[Client]:
+    async with connect(place.shape, place.way, {"DATABASE_URL": url, "LEAVE_TODAY": MONDAY}) as client:
         yield client
 
 
 @pytest.fixture
-async def leave(running: Client, file: Path) -> Client:
+async def leave(running: Client, url: str) -> Client:
     """The server, with nothing booked."""
-    await running.read_resource("leave://employees")  # the tables are made on first use
-    with closing(sqlite3.connect(file)) as db, db:
+    database = Database(url, SCHEMA)
+    async with database.transaction(write=True) as run:
         for table in ("leave_days", "leave_applications", "leave_employees"):
-            db.execute(f"DELETE FROM {table}")
-        db.execute(SCHEMA[-1])
+            await run(f"DELETE FROM {table}")
+        await run(SCHEMA[-1])
+    await database.close()
     return running
 
 

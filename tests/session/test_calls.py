@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -55,6 +56,21 @@ async def test_wrong_argument_names_show_the_schema(memory: Any) -> None:
         await memory.call("add", a=1, bb=2)
     said = str(caught.value)
     assert "it needs 'b'" in said and "does not take 'bb' (Did you mean 'b'" in said and '"required"' in said
+
+
+async def test_arguments_given_by_place_are_answered_with_the_signature(memory: Any) -> None:
+    write = re.escape("'add' takes its arguments by name: it is add(*, a: int, b: int). Write call('add', a=2, b=3)")
+    for wrong in (lambda: memory.call("add", 2, 3), lambda: memory.tools.add(2, 3)):
+        with pytest.raises(lab.ArgumentsError, match=write):
+            await wrong()
+    with pytest.raises(lab.ArgumentsError, match=re.escape("Write prompt('review', code='x')")):
+        await memory.prompt("review", "x")
+
+
+async def test_a_server_without_prompts_says_so(connect: Any) -> None:
+    calculator = await connect("calculator")
+    with pytest.raises(lab.UnknownNameError, match="The server 'calculator' has no prompts"):
+        await calculator.prompt("nope")
 
 
 async def test_check_false_sends_what_is_given(memory: Any) -> None:

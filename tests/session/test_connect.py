@@ -117,6 +117,8 @@ async def test_in_memory_connections_share_no_state(connect: Any) -> None:
         (42, {}, lab.ConnectError, "Cannot connect to 42. Give a catalog name"),
         ("", {}, lab.ConnectError, "Give a catalog name"),
         ([], {}, lab.ConnectError, "Give a catalog name"),
+        ("calculator", {"via": "stdio", "env": {"A": 1}}, lab.ConnectError, "'A' is int: write env={'A': '1'}"),
+        ("calculator", {"via": "stdio", "env": {1: "A"}}, lab.ConnectError, "the name 1 is no text"),
         ("calculator", {"via": "htp"}, lab.ConnectError, "Did you mean 'http'"),
         ("calculator", {"era": "2025-11-26"}, lab.EraError, "Did you mean '2025-11-25'"),
         ("http://127.0.0.1:1/mcp", {"via": "stdio"}, lab.ConnectError, "reached over http or sse, not over 'stdio'"),
@@ -224,3 +226,16 @@ async def test_fifty_at_once(connect: Any) -> None:
     assert len(lab.connections()) == 50
     assert [(await c.call("add", a=n, b=1)).data for n, c in enumerate(conns)] == list(range(1, 51))
     assert await lab.close_all() == 50
+
+
+async def test_only_a_second_connection_to_a_server_looks_for_a_forgotten_first(
+    connect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[object] = []
+    monkeypatch.setattr("labkit.session.link.collect_soon", looked.append)
+    async with anyio.create_task_group() as group:
+        for _ in range(5):
+            group.start_soon(connect, "calculator")
+    assert looked == []  # it stops the loop for tenths of a second in a large kernel
+    await connect("calculator")
+    assert len(looked) == 1

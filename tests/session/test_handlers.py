@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 import labkit as lab
-from labkit.session.handlers import answer_from_schema
+from labkit.session.handlers import Defaults, answer_from_schema
 
 from .conftest import ERAS, VIAS
 
@@ -41,6 +42,17 @@ async def test_decline_and_cancel(connect: Any) -> None:
         assert (await cancelling.call("delete", path="/x")).is_error
 
 
+@pytest.mark.parametrize("era", ERAS)
+async def test_the_timeout_of_a_call_covers_the_time_at_a_form(connect: Any, era: str) -> None:
+    async def nobody(message: str, schema: dict[str, Any]) -> None:
+        await anyio.sleep_forever()
+
+    conn = await connect(via="memory", era=era, on_elicit=nobody)
+    with anyio.fail_after(30), pytest.raises(lab.CallTimeoutError, match="the connection is still open"):
+        await conn.call("delete", path="/x", timeout=0.2)
+    assert (await conn.call("add", a=1, b=1)).data == 2
+
+
 async def test_scripted_answers_come_in_turn_and_run_out_loudly(connect: Any) -> None:
     conn = await connect(via="memory", on_elicit=lab.scripted({"ok": True}, {"ok": False}))
     assert (await conn.call("delete", path="/x")).data.startswith("deleted")
@@ -62,6 +74,10 @@ async def test_sampling_has_a_deterministic_default_and_a_handler(connect: Any) 
         assert (await default.call("summary", text="one two three four five")).data == "one two three ..."[:13]
         given = await connect(via="memory", era=era, on_sample=lambda messages, params: f"{params.max_tokens} tokens")
         assert (await given.call("summary", text="x")).data == "3 tokens"
+
+
+async def test_a_server_is_told_of_no_folder_that_nobody_gave(memory: Any) -> None:
+    assert Defaults().roots == () and (await memory.call("where")).data == []
 
 
 async def test_roots(connect: Any, tmp_path: Path) -> None:

@@ -173,7 +173,7 @@ def test_tab_completion_and_documentation(kernel: Kernel) -> None:
     kernel.run("calc = await lab.connect(PROBE, via='memory')")
 
     def complete(code: str) -> list[str]:
-        reply = kernel.client.complete(code, reply=True, timeout=20)
+        reply = kernel.client.complete(code, reply=True, timeout=60)
         return reply["content"]["matches"]
 
     complete("ti")  # the first completion of a kernel loads jedi
@@ -181,7 +181,7 @@ def test_tab_completion_and_documentation(kernel: Kernel) -> None:
     assert complete('await calc.read("note') == ["note://welcome"]
     assert complete("calc.prompt('re") == ["review"]
     assert "calc.tools.add" in complete("calc.tools.ad") or "add" in complete("calc.tools.ad")
-    reply = kernel.client.inspect("calc.tools.add", reply=True, timeout=20)
+    reply = kernel.client.inspect("calc.tools.add", reply=True, timeout=60)
     assert "Add two integers." in reply["content"]["data"]["text/plain"]
 
 
@@ -253,9 +253,9 @@ def test_the_mcp_magic_in_a_kernel() -> None:
         assert "CancelledError" in ran.error and ran.seconds < 5
         assert "add: ok" in kernel.run("%mcp call add a=2 b=3").text
 
-        reply = kernel.client.complete("%mcp call ad", reply=True, timeout=20)
+        reply = kernel.client.complete("%mcp call ad", reply=True, timeout=60)
         assert reply["content"]["matches"] == ["add"]
-        reply = kernel.client.inspect("%mcp", reply=True, timeout=20)
+        reply = kernel.client.inspect("%mcp", reply=True, timeout=60)
         assert "%mcp connect calculator" in reply["content"]["data"]["text/plain"]
 
         kernel.manager.shutdown_kernel(now=False)

@@ -31,6 +31,20 @@ def test_the_whole_face() -> None:
     assert conn.closed
 
 
+def test_both_faces_have_the_same_names() -> None:
+    def names(thing: object) -> set[str]:
+        return {name for name in dir(thing) if not name.startswith("_")}
+
+    with lab.sync.connect("calculator") as conn, conn.subscribe(tools=True) as events:
+        inner = conn._inner
+        assert names(conn) == names(inner)
+        assert names(events) == names(events._inner) - {"open"}  # `subscribe` has opened it
+        assert conn.session is inner.session
+        assert (events.kinds, events.honored, events.uris) == ({"tools"}, {"tools"}, ())
+        assert (events.dropped, events.closed) == (0, False)
+    assert events.closed
+
+
 def test_it_works_while_a_loop_runs() -> None:
     async def cell() -> int:
         with lab.sync.connect("calculator") as conn:
