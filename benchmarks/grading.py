@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -60,10 +61,7 @@ def _check(rounds: int) -> Row:
 
 
 def _cohort(blocks: int, learners: int) -> Row:
-    """A class in blocks, each graded by one process and by two in turns; the best block of each counts.
-
-    Grading keeps its cores busy, so that anything else that runs takes from it: more from two processes than from one.
-    """
+    """A class in blocks, each graded by one process and by two in turns."""
     spec = load(ID)
     answers = [spec.solution, *(answer.path.read_text(encoding="utf-8") for answer in spec.wrong)]
     took: dict[int, list[float]] = {1: [], 2: []}
@@ -82,7 +80,19 @@ def _cohort(blocks: int, learners: int) -> Row:
                     took[jobs].append(summary.seconds * 1e3)
     for pool in pools.values():
         pool.close()
-    one, two = min(took[1]), min(took[2])
-    note = f"{6e4 * learners / two:.0f} a minute; {one / two:.2f} times the rate of one, wanted 1.8"
-    case = f"{blocks * learners} answers to {ID}, best block of {learners}: two processes against one"
-    return Row("grading", case, two, one, two / one, "x", 1 / 1.8, note)
+    return cohort_row(took[1], took[2], learners)
+
+
+def cohort_row(one: list[float], two: list[float], learners: int) -> Row:
+    """The row for blocks of `learners` answers: milliseconds of one process and of two, block by block.
+
+    Judged is the median of the pairs. The best block of each is told beside it: grading keeps its cores busy, so that
+    anything else that runs takes from it, and more from two processes than from one.
+    """
+    case = f"{len(one) * learners} answers to {ID} in blocks of {learners}: two processes against one"
+    row = ratio_row("grading", case, two, one, 1 / 1.8)
+    note = (
+        f"{6e4 * learners / row.lab:.0f} a minute; {1 / row.figure:.2f} times the rate of one, wanted 1.8; "
+        f"best block against best block: {min(one) / min(two):.2f}"
+    )
+    return replace(row, note=note)

@@ -122,8 +122,14 @@ def test_readonly(submission: Submission, rng: random.Random) -> None:
             refused(session, sql)
     session.call("query", sql="ATTACH 'other.db' AS other")
     refused(session, "CREATE TABLE other.copied AS SELECT * FROM products")
-    reply = session.call("query", sql="SELECT count(*), sum(cents), max(name) FROM products")
+    looked = "SELECT count(*), sum(cents), max(name) FROM products"
+    reply = session.call("query", sql=looked)
     expect(reply.data and reply.data["rows"], [[ALL, 21_499, "product 9"]], "what is in the table afterwards")
+    # As it is when a server is started again beside the file of the last one.
+    session = submission.fresh("memory")
+    submission.call("prepare")
+    reply = session.call("query", sql=looked)
+    expect(reply.data and reply.data["rows"], [[ALL, 21_499, "product 9"]], "what is in the table after `prepare`")
 
 
 @check(

@@ -61,7 +61,8 @@ def test_hung(submission: Submission, rng: random.Random) -> None:
         maker = TapeMaker(rng)
         maker.ask(method=rng.choice(OTHERS))  # not a tool call, and not answered
         ids = [maker.ask(rng.choice(TOOLS)) for _ in range(7)]
-        lost = [id for id in ids if id in rng.sample(ids, missing)] if missing < 2 else [ids[0], ids[3], ids[6]]
+        drawn = rng.sample(ids, missing) if missing < 2 else [ids[0], ids[3], ids[6]]
+        lost = [id for id in ids if id in drawn]
         kinds = ["error", "refused", *["result"] * 5]
         for kind, id in zip(kinds, rng.sample([id for id in ids if id not in lost], 7 - len(lost)), strict=False):
             maker.chatter(rng.choice(ids))

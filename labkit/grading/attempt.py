@@ -43,7 +43,8 @@ class Exercise:
         from labkit.grading.warm import check_source
 
         try:
-            source = self.path.read_text(encoding="utf-8")
+            # Editors on Windows begin a file with a mark, which is no part of the answer.
+            source = self.path.read_text(encoding="utf-8-sig")
         except FileNotFoundError:
             return self._unread(NOT_ATTEMPTED, f"There is no {self.path}; .reset() puts the starter there.")
         except (OSError, UnicodeDecodeError) as error:
@@ -123,7 +124,7 @@ class Exercise:
         if not self.path.exists():
             return None
         data = self.path.read_bytes()
-        if data.decode("utf-8", "replace").strip() == self.spec.starter.strip():
+        if data.decode("utf-8-sig", "replace").strip() == self.spec.starter.strip():
             return None
         folder = self.path.parent / "backups"
         folder.mkdir(parents=True, exist_ok=True)

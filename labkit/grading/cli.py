@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import time
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,18 +20,19 @@ _ID = typer.Argument(help="The exercise, such as p1_mcp_basics.")
 def register(app: typer.Typer) -> None:
     """Mount the commands on the `labkit` command."""
     app.command()(exercises)
-    app.command()(check)
-    app.command()(hint)
-    app.command()(solution)
-    app.command()(reset)
-    app.command()(progress)
-    app.command()(watch)
+    for command in (check, hint, solution, reset, progress, watch):
+        app.command()(_told(command))
     app.command()(grade)
     app.command("new-exercise")(new_exercise)
 
 
 def exercises() -> None:
-    """List the exercises."""
+    """List the exercises.
+
+    \b
+    Examples:
+      labkit exercises
+    """
     from labkit.grading.spec import exercise_ids, load
 
     for id in exercise_ids():
@@ -44,7 +48,10 @@ def check(
 ) -> None:
     """Check your answer in work/ID.py. Exit code 0 when all checks pass.
 
-    Example: labkit check p1_mcp_basics
+    \b
+    Examples:
+      labkit check p1_mcp_basics
+      labkit check p1_mcp_basics --seed 7 --json
     """
     import json as encoder
 
@@ -62,12 +69,27 @@ def check(
 
 
 def hint(id: str = _ID, number: int | None = typer.Argument(None, help="Which one; the next by default.")) -> None:
-    """Show one hint at a time."""
-    typer.echo(str(_exercise(id).hint(number)))
+    """Show one hint at a time.
+
+    \b
+    Examples:
+      labkit hint p1_mcp_basics
+      labkit hint p1_mcp_basics 2
+    """
+    opened = _exercise(id)
+    last = len(opened.spec.hints)
+    if number is not None and not 1 <= number <= last:
+        _wrong_usage(f"{opened.spec.title}: hints go from 1 to {last}, and {number} is none of them.")
+    typer.echo(str(opened.hint(number)))
 
 
 def solution(id: str = _ID) -> None:
-    """Show one good answer and what to take from it."""
+    """Show one good answer and what to take from it.
+
+    \b
+    Examples:
+      labkit solution p1_mcp_basics
+    """
     typer.echo(str(_exercise(id).solution()))
 
 
@@ -75,7 +97,13 @@ def reset(
     id: str | None = typer.Argument(None, help="The exercise."),
     all: bool = typer.Option(False, "--all", help="Every exercise that has an answer."),
 ) -> None:
-    """Put the starter back; your answer is kept under a dated name in work/backups/."""
+    """Put the starter back; your answer is kept under a dated name in work/backups/.
+
+    \b
+    Examples:
+      labkit reset p1_mcp_basics
+      labkit reset --all
+    """
     from labkit.grading.attempt import reset_all
 
     if all:
@@ -87,7 +115,13 @@ def reset(
 
 
 def progress(export: Path | None = typer.Option(None, help="Write it to this .csv or .json file.")) -> None:
-    """Show what you have done so far."""
+    """Show what you have done so far.
+
+    \b
+    Examples:
+      labkit progress
+      labkit progress --export progress.csv
+    """
     from labkit.grading.record import progress_board
 
     board = progress_board()
@@ -103,7 +137,13 @@ def watch(
     id: str | None = typer.Argument(None, help="The exercise; without it, every answer below work/."),
     once: bool = typer.Option(False, "--until-passed", help="End as soon as all checks of one exercise pass."),
 ) -> None:
-    """Check again whenever you save work/ID.py. Stop with Ctrl-C."""
+    """Check again whenever you save work/ID.py. Stop with Ctrl-C.
+
+    \b
+    Examples:
+      labkit watch p1_mcp_basics --until-passed
+      labkit watch
+    """
     from labkit.grading.attempt import Exercise
     from labkit.grading.record import work_folder
     from labkit.grading.spec import exercise_ids, load
@@ -130,11 +170,13 @@ def grade(
     submissions: Path = typer.Argument(help="A folder with one folder per learner, each with ID.py files."),
     out: Path = typer.Option(Path("grades.csv"), help="The table; reports and the summary go beside it."),
     exercise: list[str] | None = typer.Option(None, help="Only these exercises (may be given several times)."),
-    jobs: int = typer.Option(0, help="How many at once; the number of cores by default."),
+    jobs: int = typer.Option(0, min=0, help="How many at once; the number of cores by default."),
 ) -> None:
     """Grade a class: every ID.py of every learner, in parallel. Start it again after a break and it goes on.
 
-    Example: labkit grade handed_in/ --out grades.csv
+    \b
+    Examples:
+      labkit grade handed_in/ --out grades.csv
     """
     from labkit.grading.cohort import grade as grade_all
 
@@ -146,7 +188,12 @@ def grade(
 
 
 def new_exercise(id: str = typer.Argument(help="Lower case letters, digits and underscores.")) -> None:
-    """Make the folder of a new exercise, with every file it needs."""
+    """Make the folder of a new exercise, with every file it needs.
+
+    \b
+    Examples:
+      labkit new-exercise 11_my_exercise
+    """
     from labkit.grading.scaffold import new_exercise as scaffold
 
     try:
@@ -154,6 +201,28 @@ def new_exercise(id: str = typer.Argument(help="Lower case letters, digits and u
     except ExerciseError as error:
         _wrong_usage(str(error))
     typer.echo(f"Made {folder}. Write the task, then prove it: pytest tests/exercises -k {id}")
+
+
+def _told(command: Callable[..., None]) -> Callable[..., None]:
+    """The same command, where a damaged record is a sentence on stderr, without a place in our code."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        from labkit.grading.record import DamagedRecord
+
+        with warnings.catch_warnings():
+            show = warnings.showwarning
+
+            def say(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+                if issubclass(category, DamagedRecord):
+                    typer.echo(str(message), err=True)
+                else:
+                    show(message, category, *where, **more)
+
+            warnings.showwarning = say
+            command(*args, **kwargs)
+
+    return run
 
 
 def _exercise(id: str) -> Any:

@@ -67,11 +67,13 @@ def grade(
 
     `pool` are judges to use and to leave running; by default they are started here and ended at the end.
 
-    Raises ExerciseError when there is nothing to grade or an exercise does not exist.
+    Raises ExerciseError when there is nothing to grade, an exercise does not exist or `out` cannot be written.
     """
     started = time.perf_counter()
     if not submissions.is_dir():
         raise ExerciseError(f"{submissions} is not a folder; it should hold one folder per learner.")
+    if out.is_dir():
+        raise ExerciseError(f"{out} is a folder; name the table to write, such as {out / 'grades.csv'}.")
     specs = [load(id, root) for id in (only or exercise_ids(root))]
     learners = sorted(path for path in submissions.iterdir() if path.is_dir() and not path.name.startswith("."))
     specs = [spec for spec in specs if only or any((path / f"{spec.id}.py").exists() for path in learners)]
@@ -79,7 +81,10 @@ def grade(
         known = ", ".join(exercise_ids(root))
         raise ExerciseError(f"Nothing to grade in {submissions}: expected LEARNER/ID.py, where ID is one of {known}.")
     reports = out.with_name(f"{out.stem}-reports")
-    reports.mkdir(parents=True, exist_ok=True)
+    try:
+        reports.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ExerciseError(f"The reports cannot be written to {reports}: {error}.") from None
     judges = pool or Judges()
     run = _Run(specs, reports, submissions.resolve(), judges)
     try:
@@ -138,7 +143,7 @@ class _Run:
         if before.get("version") == version:
             return before
         try:
-            source = data.decode("utf-8")
+            source = data.decode("utf-8-sig")  # editors on Windows begin a file with a mark
         except UnicodeDecodeError:
             report = _unread(spec, CRASHED, "The file is not UTF-8 text.")
         else:

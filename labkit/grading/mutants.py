@@ -75,10 +75,10 @@ def mutants(source: str) -> Iterator[Mutant]:
     seen: set[str] = {ast.unparse(tree)}
     for number, node in enumerate(ast.walk(tree)):
         for change, what in _changes(node):
-            mutated = copy.deepcopy(tree)
+            mutated = ast.parse(source)
             target = next(n for i, n in enumerate(ast.walk(mutated)) if i == number)
             change(target)
-            text = ast.unparse(ast.fix_missing_locations(mutated))
+            text = ast.unparse(mutated)
             if text not in seen:
                 seen.add(text)
                 yield Mutant(what, text)

@@ -32,12 +32,22 @@ class Owner(Protocol):
         """A process is closed."""
         ...
 
+    def deleted(self) -> None:
+        """A process has deleted its own file or folder."""
+        ...
+
 
 class ServerProcess:
     """A process of the learner's, as a pipe of frames."""
 
     def __init__(self, owner: Owner, subject: Subject, file: Path) -> None:
         self.subject, self._owner, self._file = subject, owner, file
+        self._closed = False
+
+    @property
+    def file_is_there(self) -> bool:
+        """Whether the file that it runs is still in its folder."""
+        return self._closed or self._file.exists()
 
     def send(self, frame: Frame) -> None:
         """Send one frame."""
@@ -72,9 +82,14 @@ class ServerProcess:
         return int(found[-1][1]), after[1][:300] if after else ""
 
     def close(self) -> None:
-        """End the process and remove its folder."""
+        """End the process and remove its folder; a second time does nothing."""
+        if self._closed:
+            return
         self._owner.unwatch(self.subject)
         self.subject.close()
+        if not self.file_is_there:
+            self._owner.deleted()
+        self._closed = True
         shutil.rmtree(self._file.parent, ignore_errors=True)
 
 

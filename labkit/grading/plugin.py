@@ -68,6 +68,8 @@ class CheckRun:
 
     def _result(self, info: CheckInfo, error: BaseException | None) -> CheckResult:
         result = CheckResult(info.name, info.title, info.points, PASSED)
+        if self._submission.deletion and not isinstance(error, pytest.skip.Exception):
+            error = Crashed(self._submission.deletion)
         if error is None:
             return result
         result.reason = info.reason
@@ -142,10 +144,9 @@ def pytest_configure(config: pytest.Config) -> None:
     checks = Path(next(arg for arg in config.args if arg.endswith("checks.py"))).resolve()
     spec = load(checks.parent.name, checks.parent.parent)
     seed: int | None = config.getoption("--seed")
+    source = Path(answer).read_text(encoding="utf-8-sig")
     subjects, watcher = Subjects(), Watcher()
-    submission = Submission(
-        spec.id, Path(answer).read_text(encoding="utf-8"), subjects, watcher, spec.limits, [str(checks.parent.parent)]
-    )
+    submission = Submission(spec.id, source, subjects, watcher, spec.limits, [str(checks.parent.parent)])
     run = CheckRun(submission, spec.starter, secrets.randbits(32) if seed is None else seed)
     config.pluginmanager.register(run, "labkit-check-run")
     config.add_cleanup(submission.close)

@@ -21,7 +21,7 @@ import psutil
 from labkit.errors import ConnectError
 from labkit.grading.checks import Crashed
 from labkit.grading.nursery import SUBJECT
-from labkit.grading.sandbox import Watcher, kill_tree
+from labkit.grading.sandbox import DELETION, Watcher, kill_tree
 from labkit.grading.spec import Limits
 
 if TYPE_CHECKING:
@@ -99,12 +99,13 @@ def certify(
                 )
             )
         except ConnectError as error:
-            raise Crashed(crowd.incident or f"The server cannot be certified: {error}") from None
+            gone = "" if file.exists() else DELETION
+            raise Crashed(crowd.incident or gone or f"The server cannot be certified: {error}") from None
         finally:
             watcher.remove(crowd)
             crowd.stop("")
-        if crowd.incident:
-            raise Crashed(crowd.incident)
+        if crowd.incident or not file.exists():
+            raise Crashed(crowd.incident or DELETION)
         return certificate
     finally:
         shutil.rmtree(folder, ignore_errors=True)

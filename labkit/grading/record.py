@@ -36,6 +36,10 @@ _EVENTS = "SELECT exercise, at, kind, detail FROM events"
 _LOCK_PATIENCE = 10.0
 
 
+class DamagedRecord(UserWarning):
+    """The file with the progress could not be read and was set aside."""
+
+
 def work_folder() -> Path:
     """Where answers and progress live: work/ of the lab, or $LABKIT_WORK."""
     return Path(os.environ["LABKIT_WORK"]) if os.environ.get("LABKIT_WORK") else WORK
@@ -152,18 +156,25 @@ class Progress:
         return _line(spec, attempts, events)
 
     def export(self, path: Path | str) -> Path:
-        """Write the table to a .csv or .json file."""
+        """Write the table to a .csv or .json file; its folder is made where it is missing.
+
+        Raises ExerciseError when the name ends otherwise or the file cannot be written.
+        """
         path = Path(path)
-        rows = [asdict(line) for line in self.lines()]
-        if path.suffix == ".json":
-            path.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        elif path.suffix == ".csv":
-            with path.open("w", encoding="utf-8", newline="") as file:
-                writer = csv.DictWriter(file, [field.name for field in fields(Line)])
-                writer.writeheader()
-                writer.writerows(rows)
-        else:
+        if path.suffix not in (".csv", ".json"):
             raise ExerciseError(f"Progress can be exported to .csv or .json, not to {path.name!r}.")
+        rows = [asdict(line) for line in self.lines()]
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("w", encoding="utf-8", newline="") as file:
+                if path.suffix == ".json":
+                    file.write(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
+                else:
+                    writer = csv.DictWriter(file, [field.name for field in fields(Line)])
+                    writer.writeheader()
+                    writer.writerows(rows)
+        except OSError as error:
+            raise ExerciseError(f"Progress cannot be written to {path}: {error}.") from None
         return path
 
     @contextmanager
@@ -210,6 +221,7 @@ class Progress:
                 extra.replace(aside.with_name(aside.name + suffix))
         warnings.warn(
             f"The record of your progress could not be read ({error}). It was kept as {aside} and a new one was begun.",
+            DamagedRecord,
             stacklevel=6,
         )
 

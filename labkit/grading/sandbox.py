@@ -28,6 +28,7 @@ import psutil
 from labkit.grading.spec import Limits
 
 STDERR_KEPT = 64 * 1024
+DELETION = "The code deleted or moved its own file or folder while it was checked."
 _WINDOWS = sys.platform == "win32"
 
 

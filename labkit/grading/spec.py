@@ -158,9 +158,7 @@ def load(id: str, root: Path = EXERCISES) -> Spec:
     folder = root / id
     if not _ID.match(id) or not (folder / "exercise.toml").is_file():
         known = exercise_ids(root)
-        close = difflib.get_close_matches(id, known, n=1)
-        guess = f" Did you mean {close[0]!r}?" if close else ""
-        raise ExerciseError(f"There is no exercise {id!r}.{guess} There are: {', '.join(known) or 'none yet'}.")
+        raise ExerciseError(f"There is no exercise {id!r}. {_guess(id, known)}")
     toml = folder / "exercise.toml"
     data = _parse(toml)
     _validate(toml, data)
@@ -175,6 +173,14 @@ def load(id: str, root: Path = EXERCISES) -> Spec:
     if total != spec.points:
         raise _complaint(toml, "points", f"points = {spec.points}, but the checks give {total}; make them equal")
     return spec
+
+
+def _guess(id: str, known: list[str]) -> str:
+    """What an unknown id may have meant, in a sentence."""
+    close = difflib.get_close_matches(id, known, n=1) or [name for name in known if id and id in name][:4]
+    if close:
+        return f"Did you mean {' or '.join(map(repr, close))}?"
+    return f"There are {len(known)}: `labkit exercises` lists them." if known else "There is none yet."
 
 
 def read_checks(path: Path) -> tuple[CheckInfo, ...]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from labkit.grading.checks import CheckFailed, Crashed
 from labkit.grading.nursery import Subjects
 from labkit.grading.pipes import ServerProcess, Shim
-from labkit.grading.sandbox import Subject, Watcher
+from labkit.grading.sandbox import DELETION, Subject, Watcher
 from labkit.grading.spec import Limits
 from labkit.grading.talk import HANDSHAKE, MODERN, Frame, Session
 
@@ -53,6 +53,7 @@ class Submission:
         self._losses: list[str] = []
         self._shim: Shim | None = None
         self._broken: Crashed | None = None
+        self._deleted = False
         self._sessions: dict[tuple[str, str, str], tuple[Session, ServerProcess | None]] = {}
         self._certificates: dict[tuple[str, ...], Certificate | Crashed] = {}
 
@@ -153,6 +154,16 @@ class Submission:
         texts = [process.subject.stderr_when(bool, 0.02) for process in self._processes()]
         text = "\n".join(text.strip() for text in texts)
         return _TRACEBACK.sub("", text).strip()[-600:]
+
+    @property
+    def deletion(self) -> str:
+        """One sentence once a process has deleted its own file or folder; empty while none has."""
+        self._deleted |= not all(process.file_is_there for process in self._processes())
+        return DELETION if self._deleted else ""
+
+    def deleted(self) -> None:
+        """A process has deleted its own file or folder."""
+        self._deleted = True
 
     def lost(self, process: ServerProcess, crash: Crashed) -> None:
         """A process ended or hangs: forget what ran in it, so that the next check gets a new one."""

@@ -8,7 +8,7 @@ import pytest
 
 from labkit.grading.attempt import Exercise, exercise, reset_all
 from labkit.grading.report import CRASHED, FAILED, NOT_ATTEMPTED, PASSED
-from labkit.grading.spec import load
+from labkit.grading.spec import ExerciseError, load
 
 
 def write(toy: Exercise, source: str) -> None:
@@ -130,6 +130,13 @@ def test_bytes_that_are_no_text_are_reported(toy: Exercise) -> None:
     assert toy.check().outcome == CRASHED
 
 
+def test_a_mark_at_the_beginning_is_no_part_of_the_answer(toy: Exercise) -> None:
+    toy.path.write_text(toy.spec.solution, encoding="utf-8-sig")
+    assert toy.check().passed
+    toy.path.write_text(toy.spec.starter, encoding="utf-8-sig")
+    assert toy.check().outcome == NOT_ATTEMPTED
+
+
 def test_a_cell_is_saved_and_an_edited_file_backed_up(toy: Exercise) -> None:
     toy.save("one = 1\n")
     toy.save("two = 2\n")
@@ -154,6 +161,9 @@ def test_the_cell_magic_checks_without_running_the_cell(monkeypatch: pytest.Monk
     assert "choose" not in shell.user_ns
     assert (tmp_path / "03_negotiate.py").read_text(encoding="utf-8") == solution
     assert "Which exercise?" in str(shell.run_cell_magic("exercise", "", "x = 1"))
+    with pytest.raises(ExerciseError) as wrong:
+        shell.run_cell_magic("exercise", "03_negotiat", "x = 1")
+    assert str(wrong.value) == "There is no exercise '03_negotiat'. Did you mean '03_negotiate'?"
 
 
 def test_a_full_disk_does_not_hide_the_report(toy: Exercise, monkeypatch: pytest.MonkeyPatch) -> None:

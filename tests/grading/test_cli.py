@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -50,6 +56,36 @@ def test_an_unknown_exercise_is_wrong_usage(labkit) -> None:
     assert "Did you mean '03_negotiate'" in result.output
 
 
+def test_a_hint_that_there_is_not_is_wrong_usage(labkit) -> None:
+    done = labkit("hint", ID, "99")
+    assert done.exit_code == 2 and "hints go from 1 to 5" in done.output
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signal that stands for Ctrl-C in one process alone")
+@pytest.mark.parametrize("command", ["check", "watch"])
+def test_ctrl_c_ends_it_with_130_and_all_that_it_started(tmp_path: Path, command: str) -> None:
+    (tmp_path / f"{ID}.py").write_text("while True:\n    pass\n", encoding="utf-8")
+    started = subprocess.Popen(
+        [sys.executable, "-m", "labkit", command, ID],
+        env={**os.environ, "LABKIT_WORK": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        start_new_session=True,  # Ctrl-C reaches a whole process group
+    )
+    try:
+        until = time.monotonic() + 60
+        while not (judging := psutil.Process(started.pid).children(recursive=True)) and time.monotonic() < until:
+            time.sleep(0.02)
+        assert judging
+        os.killpg(started.pid, signal.SIGINT)
+        _, told = started.communicate(timeout=60)
+    finally:
+        started.kill()
+    assert (started.returncode, "Traceback" in told) == (130, False)
+    assert psutil.wait_procs(judging, timeout=30)[1] == []
+
+
 def test_hint_solution_reset_progress(labkit, tmp_path: Path) -> None:
     assert "Hint 1 of 5" in labkit("hint", ID).output
     assert "Hint 2 of 5" in labkit("hint", ID).output
@@ -84,3 +120,14 @@ def test_grade_prints_a_summary(labkit, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "ada: 10/10" in result.output and (tmp_path / "g.csv").exists()
     assert labkit("grade", str(tmp_path / "none")).exit_code == 2
+    few = labkit("grade", str(tmp_path / "in"), "--jobs", "-1")
+    assert few.exit_code == 2 and not isinstance(few.exception, ValueError)
+
+
+def test_a_damaged_record_is_told_in_a_sentence(labkit, tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "progress.db").write_bytes(b"no database" * 1000)
+    result = labkit("progress")
+    assert result.exit_code == 0
+    assert result.stderr.startswith("The record of your progress could not be read")
+    assert result.stderr.count("\n") == 1 and "record.py" not in result.stderr

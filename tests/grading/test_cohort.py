@@ -36,6 +36,8 @@ def handed_in(tmp_path: Path) -> Path:
     (folder / "hal" / f"{ID}.py").mkdir(parents=True)  # a folder where a file should be
     (folder / "ivy").mkdir()
     (folder / "ivy" / f"{ID}.py").write_bytes(b"\xff\xfe\x00 not text")
+    (folder / "jo").mkdir()
+    (folder / "jo" / f"{ID}.py").write_text(SPEC.solution, encoding="utf-8-sig")  # as editors on Windows save it
     return folder
 
 
@@ -48,11 +50,12 @@ def test_every_learner_gets_a_row_and_a_report(handed_in: Path, tmp_path: Path) 
     out = tmp_path / "grades.csv"
     said: list[str] = []
     summary = grade(handed_in, out, jobs=2, say=said.append)
-    assert scores(out) == {"ada": 10, "bob": 8, "'=cmd": 0, "eve": 0, "fay": 0, "gus": 0, "hal": 0, "ivy": 0}
+    nothing = dict.fromkeys(("'=cmd", "eve", "fay", "gus", "hal", "ivy"), 0)
+    assert scores(out) == {"ada": 10, "bob": 8, "jo": 10} | nothing
     reports = {
         path.name: json.loads(path.read_text(encoding="utf-8")) for path in (tmp_path / "grades-reports").iterdir()
     }
-    assert len(reports) == 8 == len(said)
+    assert len(reports) == 9 == len(said)
     assert "A ping is always answered" in reports["bob.json"]["exercises"][ID]["feedback"]
     assert "exit code 0" in reports["eve.json"]["exercises"][ID]["feedback"]
     assert reports["gus.json"]["exercises"][ID]["outcome"] == "not attempted"
@@ -116,6 +119,16 @@ def test_nothing_to_grade_says_what_is_expected(tmp_path: Path) -> None:
         grade(tmp_path / "class", tmp_path / "g.csv")
     with pytest.raises(ExerciseError, match="Did you mean"):
         grade(tmp_path / "class", tmp_path / "g.csv", only=["p1_mcp_basic"])
+
+
+def test_a_table_that_cannot_be_written_is_refused_before_grading(handed_in: Path, tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    for out, why in ((tmp_path / "taken", "is a folder; name the table"), (tmp_path / "file" / "g.csv", "cannot be")):
+        said: list[str] = []
+        with pytest.raises(ExerciseError, match=why):
+            grade(handed_in, out, say=said.append)
+        assert not said
 
 
 def test_an_answer_cannot_read_the_others(handed_in: Path, tmp_path: Path) -> None:

@@ -286,10 +286,20 @@ def test_signals_stay_inside(pool: Judges) -> None:
     says(check(in_add(code, ROUND_THE_HOOK), pool), "killed -1")
 
 
-def test_deleting_the_own_file_and_folder(pool: Judges) -> None:
+DELETED = "The code deleted or moved its own file or folder while it was checked."
+
+
+def test_deleting_the_own_folder_at_import(pool: Judges) -> None:
     code = "import os, shutil; shutil.rmtree(os.getcwd(), ignore_errors=True)\n"
-    report = check_source(SPEC, code + SPEC.solution, pool=pool)
-    assert report.outcome in (PASSED, "crashed", "failed")  # reported, whichever it is
+    report = check(code + SPEC.solution, pool)
+    assert (report.score, report.note) == (0, DELETED)
+    assert str(report).count(DELETED) == 1
+
+
+def test_deleting_the_own_file_in_a_tool(pool: Judges) -> None:
+    report = check(in_add("import os; os.remove(__file__); return a + b"), pool)
+    assert report.names(PASSED) == {"starts"}, "what was checked before it counts, and nothing after it"
+    says(report, DELETED)
 
 
 def test_too_much_memory(pool: Judges) -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
 
 import psutil
 import pytest
 
+from labkit.grading import proof
+from labkit.grading.checks import Crashed
 from labkit.grading.report import Report
-from labkit.grading.sandbox import status_of
+from labkit.grading.sandbox import Watcher, status_of
 from labkit.grading.spec import Limits, load
 from labkit.grading.warm import Judges, check_source
 
@@ -51,6 +56,17 @@ def test_the_environment_is_scrubbed(pool: Judges, monkeypatch: pytest.MonkeyPat
     finally:
         judges.close()
     assert "RuntimeError: scrubbed" in str(report)
+
+
+def test_a_server_that_deletes_its_own_file_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def certified(command: list[str], **_: object) -> None:
+        Path(json.loads(Path(command[-1]).read_text(encoding="utf-8"))["file"]).unlink()
+
+    monkeypatch.setattr(import_module("labkit.testbench.certify"), "certify", certified)
+    watcher = Watcher()
+    with pytest.raises(Crashed, match="deleted or moved its own file"):
+        proof.certify("answer", "", SPEC.limits, [], watcher, [], 5)
+    watcher.close()
 
 
 def test_an_endless_loop_is_ended(pool: Judges) -> None:

@@ -82,6 +82,10 @@ def test_export_to_csv_and_json(progress: Progress, tmp_path: Path) -> None:
     assert entry["exercise"] == "toy"
     with pytest.raises(ExerciseError, match=r"\.csv or \.json"):
         progress.export(tmp_path / "p.xlsx")
+    assert progress.export(tmp_path / "new" / "folder" / "p.csv").read_bytes() == table.read_bytes()
+    (tmp_path / "taken.csv").mkdir()
+    with pytest.raises(ExerciseError, match="cannot be written to"):
+        progress.export(tmp_path / "taken.csv")
 
 
 def test_the_board_shows_table_and_bars(progress: Progress) -> None:

@@ -31,7 +31,6 @@ def refusal(days):
         return "there is no working day in it: choose other dates"
     if len(days) > 15:
         return f"these are {len(days)} days: apply for at most 15 at a time"
-    return None
 
 
 @server.tool()
