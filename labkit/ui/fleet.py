@@ -9,15 +9,16 @@ from __future__ import annotations
 import asyncio
 import html
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, overload
 
 from labkit.catalog import load_catalog
 from labkit.errors import LabError, UnknownNameError
 from labkit.session.census import Row, census, measured
 from labkit.session.connection import Connection, connect, connect_again
 from labkit.session.link import OPEN, Link
+from labkit.session.packaging import Packaging, start_packaging
 from labkit.session.past import ENDED, SERVED
 from labkit.session.serve import serve
 from labkit.session.serving import RunningServer
@@ -171,11 +172,25 @@ class Fleet(Panel):
 _fleet: Fleet | None = None
 
 
-def fleet() -> Fleet:
+@overload
+def fleet() -> Fleet: ...
+@overload
+def fleet(
+    packaging: str, *, via: str = "stdio", era: str = "auto", env: Mapping[str, str] | None = None
+) -> Coroutine[Any, Any, Packaging]: ...
+def fleet(
+    packaging: str | None = None, *, via: str = "stdio", era: str = "auto", env: Mapping[str, str] | None = None
+) -> Fleet | Coroutine[Any, Any, Packaging]:
     """Every server that this kernel started or is connected to; in a notebook a live view with start, stop and kill.
 
     The same view each time: `lab.fleet()[7]` is connection 7, if it was opened there.
+
+    `await lab.fleet("microservices")` starts the servers of a packaging together, each over `via`, and gives them as
+    one: `.call(tool, ...)` goes to whichever has the tool, `.close()` ends them. `servers/packagings.toml` has the
+    names. Raises CatalogError, ConnectError.
     """
+    if packaging is not None:
+        return start_packaging(packaging, via, era=era, env=env)
     global _fleet
     if _fleet is None or _fleet.stranded:
         _fleet = Fleet()
