@@ -13,7 +13,7 @@ import venv
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parents[1] / "build" / "peers"
-REQUIREMENTS = {"fastmcp": ["fastmcp>=4.1,<5"]}
+REQUIREMENTS = {"fastmcp": ["fastmcp>=4.1,<5", "httptools"]}
 INSTALL_SECONDS = 600
 
 

@@ -20,16 +20,21 @@ if TYPE_CHECKING:
     from labkit.errors import ArgumentsError as ArgumentsError
     from labkit.errors import CallTimeoutError as CallTimeoutError
     from labkit.errors import CatalogError as CatalogError
+    from labkit.errors import CollisionError as CollisionError
     from labkit.errors import ConnectError as ConnectError
     from labkit.errors import ConnectionClosedError as ConnectionClosedError
     from labkit.errors import EraError as EraError
+    from labkit.errors import GatewayConfigError as GatewayConfigError
     from labkit.errors import HostConfigError as HostConfigError
     from labkit.errors import LabError as LabError
     from labkit.errors import NotebookError as NotebookError
+    from labkit.errors import PrincipalError as PrincipalError
     from labkit.errors import ResultError as ResultError
     from labkit.errors import RpcError as RpcError
     from labkit.errors import ServerDiedError as ServerDiedError
     from labkit.errors import UnknownNameError as UnknownNameError
+    from labkit.gateway.config import GatewayConfig as GatewayConfig
+    from labkit.gateway.front import Gateway as Gateway
     from labkit.grading import exercise as exercise
     from labkit.grading import progress as progress
     from labkit.grading import reset_all as reset_all
@@ -54,6 +59,9 @@ _ERRORS = [
     "LabError",
     "CatalogError",
     "HostConfigError",
+    "GatewayConfigError",
+    "CollisionError",
+    "PrincipalError",
     "ConnectError",
     "EraError",
     "ConnectionClosedError",
@@ -83,6 +91,8 @@ _WHERE: dict[str, str] = {
     "reset_all": "labkit.grading",
     "certify": "labkit.testbench",
     "Cassette": "labkit.testbench",
+    "Gateway": "labkit.gateway.front",
+    "GatewayConfig": "labkit.gateway.config",
     **dict.fromkeys(_ERRORS, "labkit.errors"),
 }
 _MODULES = {"sync": "labkit.session.sync", "errors": "labkit.errors", "services": "labkit.services"}

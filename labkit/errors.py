@@ -3,6 +3,10 @@
 LabError
 ├── CatalogError           a name or a file the lab does not have
 ├── HostConfigError        a host configuration that cannot be used
+│   └── GatewayConfigError ... because what it says about a gateway is wrong
+├── CollisionError         two servers behind a gateway want one name
+├── PrincipalError         a signed principal that is not to be believed
+├── WorkflowError          a workflow that cannot be run as it is written
 ├── ConnectError           a connection could not be opened
 │   └── EraError           ... because the server does not speak the era asked for
 ├── ConnectionClosedError  the connection ended, here or at the other side
@@ -51,6 +55,30 @@ class CatalogError(LabError):
 
 class HostConfigError(LabError):
     """A host configuration file that cannot be read or does not name the server asked for."""
+
+
+class GatewayConfigError(HostConfigError):
+    """A gateway's configuration that cannot be used. `mistakes` has all that is wrong with it, one sentence each."""
+
+    def __init__(self, message: str, mistakes: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.mistakes = tuple(mistakes)
+
+
+class CollisionError(LabError):
+    """Two servers behind a gateway offer something under the same name."""
+
+
+class PrincipalError(LabError):
+    """The signed principal of a request is absent, or not to be believed."""
+
+
+class WorkflowError(LabError):
+    """A workflow that cannot be run as it is written. `mistakes` has all that is wrong with it, one sentence each."""
+
+    def __init__(self, message: str, mistakes: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.mistakes = tuple(mistakes)
 
 
 class ConnectError(LabError):

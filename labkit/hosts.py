@@ -32,6 +32,32 @@ class HostEntry:
     type: str = ""
 
 
+@dataclass(frozen=True)
+class HostFile:
+    """A host configuration file as it is written: `${VAR}` still stands there, and no entry has been looked at."""
+
+    path: Path
+    whole: Mapping[str, Any]
+    """The object that the file is. What an editor keeps below `mcp` is there too."""
+    servers: Mapping[str, Any]
+    """The servers' entries by name; empty when the file has none."""
+    twice: tuple[str, ...] = ()
+    """Keys that stand twice in one object, where the first is lost."""
+
+    def entry(self, name: str) -> HostEntry:
+        """The entry of that name. Raises HostConfigError, naming the nearest ones or what is wrong with it."""
+        if name not in self.servers:
+            raise HostConfigError(f"{self.path} has no server {name!r}. {did_you_mean(name, self.servers)}")
+        entry, mistakes = check_entry(name, self.servers[name])
+        if mistakes:
+            raise HostConfigError(f"{self.path}, server {name!r}: {mistakes[0]}")
+        return entry
+
+    def entries(self) -> dict[str, HostEntry]:
+        """All entries. Raises HostConfigError for the first that cannot be used."""
+        return {name: self.entry(name) for name in self.servers}
+
+
 def read_host_config(path: str | Path, server: str | None = None) -> HostEntry:
     """The entry `server` of a host configuration file (the only entry when there is just one).
 
@@ -40,9 +66,21 @@ def read_host_config(path: str | Path, server: str | None = None) -> HostEntry:
     and `${VAR:-default}` come from the environment.
     Raises HostConfigError naming the file, the entry and the key at fault.
     """
+    file = read_host_file(path)
+    if not file.servers:
+        raise HostConfigError(f"{file.path} has no 'mcpServers' (or 'servers') object with servers in it.")
+    if server is None:
+        if len(file.servers) > 1:
+            raise HostConfigError(f"{file.path} configures {', '.join(file.servers)}: say which one with server='...'.")
+        server = next(iter(file.servers))
+    return file.entry(server)
+
+
+def read_host_file(path: str | Path) -> HostFile:
+    """All that a host configuration file says. Raises HostConfigError when it cannot be read or is no JSON."""
     path = Path(path)
     try:
-        config = _parse(path.read_text(encoding="utf-8-sig"))
+        config, twice = _parse(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise HostConfigError(f"Cannot read the host configuration {path}: {error.strerror or error}.") from error
     except ValueError as error:
@@ -52,33 +90,31 @@ def read_host_config(path: str | Path, server: str | None = None) -> HostEntry:
     if isinstance(inner, dict):
         whole = {**cast("dict[str, Any]", inner), **whole}
     tables: Any = whole.get("mcpServers") or whole.get("servers")
-    if not isinstance(tables, dict) or not tables:
-        raise HostConfigError(f"{path} has no 'mcpServers' (or 'servers') object with servers in it.")
-    servers = cast("dict[str, Any]", tables)
-    if server is None:
-        if len(servers) > 1:
-            raise HostConfigError(f"{path} configures {', '.join(servers)}: say which one with server='...'.")
-        server = next(iter(servers))
-    if server not in servers:
-        raise HostConfigError(f"{path} has no server {server!r}. {did_you_mean(server, servers)}")
-    return _entry(path, server, servers[server])
+    servers = cast("dict[str, Any]", tables) if isinstance(tables, dict) else {}
+    return HostFile(path, whole, servers, twice)
 
 
-def _entry(path: Path, name: str, raw: Any) -> HostEntry:
-    where = f"{path}, server {name!r}"
+def check_entry(name: str, raw: Any) -> tuple[HostEntry, list[str]]:
+    """One server's table as an entry, and all that is wrong with it. With a mistake in it, an entry is of no use."""
     if not isinstance(raw, dict):
-        raise HostConfigError(f"{where}: the entry must be an object.")
-    entry = cast("dict[str, Any]", _expand(raw, where))
+        return HostEntry(name), ["the entry must be an object."]
+    filled, mistakes = expand(raw)
+    entry = cast("dict[str, Any]", filled)
     command, url = entry.get("command", ""), entry.get("url") or entry.get("serverUrl") or ""
     if bool(command) == bool(url):
-        raise HostConfigError(f"{where}: give either 'command' or 'url'.")
+        mistakes.append("give either 'command' or 'url'.")
+    for key in ("command", "cwd", "url", "serverUrl", "type", "transport"):
+        if not isinstance(entry.get(key) or "", str):
+            mistakes.append(f"{key!r} must be a string.")
     args: Any = entry.get("args", [])
     if not isinstance(args, list) or not all(isinstance(a, str) for a in cast("list[Any]", args)):
-        raise HostConfigError(f"{where}: 'args' must be a list of strings.")
+        mistakes.append("'args' must be a list of strings.")
     for key in ("env", "headers"):
         table: Any = entry.get(key) or {}
         if not isinstance(table, dict) or not all(isinstance(v, str) for v in cast("dict[str, Any]", table).values()):
-            raise HostConfigError(f"{where}: {key!r} must be an object of strings.")
+            mistakes.append(f"{key!r} must be an object of strings.")
+    if mistakes:
+        return HostEntry(name), mistakes
     return HostEntry(
         name=name,
         command=str(command),
@@ -88,39 +124,62 @@ def _entry(path: Path, name: str, raw: Any) -> HostEntry:
         url=str(url),
         headers=dict(entry.get("headers") or {}),
         type=str(entry.get("type") or entry.get("transport") or "").lower(),
-    )
+    ), []
 
 
-def _parse(text: str) -> Any:
+def expand(value: Any) -> tuple[Any, list[str]]:
+    """A JSON value with each `${VAR}` in it replaced from the environment, and what could not be."""
+    mistakes: list[str] = []
+    return _expand(value, mistakes), mistakes
+
+
+def _parse(text: str) -> tuple[Any, tuple[str, ...]]:
     try:
-        return json.loads(text)
+        return _load(text)
     except ValueError:
         plain = _COMMENT.sub(lambda m: m.group(1) or " ", text)  # as editors allow in their settings
         try:
-            return json.loads(_COMMA.sub(lambda m: m.group(1) or "", plain))
+            return _load(_COMMA.sub(lambda m: m.group(1) or "", plain))
         except ValueError:
             pass
         raise
 
 
-def _expand(value: Any, where: str) -> Any:
+def _load(text: str) -> tuple[Any, tuple[str, ...]]:
+    twice: list[str] = []
+
+    def table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice.extend(name for name in made if names.count(name) > 1)
+        return made
+
+    return json.loads(text, object_pairs_hook=table), tuple(twice)
+
+
+def _expand(value: Any, mistakes: list[str], at: str = "") -> Any:
     if isinstance(value, str):
         if asked := _INPUT.search(value):
-            raise HostConfigError(
-                f"{where}: {asked.group()} is something that only the editor can fill in. Write ${{env:NAME}} in its"
-                " place and set NAME in the environment."
+            mistakes.append(
+                f"{asked.group()}{f' ({at})' if at else ''} is something that only the editor can fill in. Write"
+                " ${env:NAME} in its place and set NAME in the environment."
             )
-        return _VARIABLE.sub(lambda m: _variable(m, where), value)
+            return value
+        return _VARIABLE.sub(lambda m: _variable(m, mistakes, at), value)
     if isinstance(value, list):
-        return [_expand(v, where) for v in cast("list[Any]", value)]
+        return [_expand(v, mistakes, f"{at}[{n}]") for n, v in enumerate(cast("list[Any]", value))]
     if isinstance(value, dict):
-        return {k: _expand(v, where) for k, v in cast("dict[str, Any]", value).items()}
+        table = cast("dict[str, Any]", value)
+        return {k: _expand(v, mistakes, f"{at}.{k}" if at else k) for k, v in table.items()}
     return value
 
 
-def _variable(match: re.Match[str], where: str) -> str:
+def _variable(match: re.Match[str], mistakes: list[str], at: str) -> str:
     name, default = match.group(1), match.group(2)
     found = os.environ.get(name, cast("str | None", default))
     if found is None:
-        raise HostConfigError(f"{where}: the environment has no {name}; set it, or write ${{{name}:-default}}.")
+        asks = f", which {at!r} asks for" if at else ""
+        mistakes.append(f"the environment has no {name}{asks}; set it, or write ${{{name}:-default}}.")
+        return match.group()
     return found

@@ -17,6 +17,7 @@ import typer
 from labkit.cli import cassettes, lab, notebooks, talk
 from labkit.cli import certify as certify_
 from labkit.cli import doctor as doctor_
+from labkit.cli import gateway as gateway_
 from labkit.grading import cli as grading
 from labkit.services import cli as services
 
@@ -42,6 +43,7 @@ app.command("record")(cassettes.record)
 app.command("replay")(cassettes.replay)
 grading.register(app)
 services.register(app)
+gateway_.register(app)
 app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(lab.test)
 
 

@@ -94,6 +94,12 @@ def notifying(server: MCPServer[Any]) -> None:
         return "Tool with logging executed successfully"
 
     @server.tool()
+    async def test_logging_tool(ctx: Context) -> str:
+        """Fixture: log messages, which a stateless client hears only when it asks for them."""
+        await log(ctx, "info", "A message that nobody asked for must not be sent")
+        return "Logged"
+
+    @server.tool()
     async def test_tool_with_progress(ctx: Context) -> str:
         """Fixture: three progress reports."""
         for progress in (0, 50, 100):

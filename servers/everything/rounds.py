@@ -33,6 +33,14 @@ def one_round(server: MCPServer[Any]) -> None:
         return ask(user_name=form("What is your name?", "name"))
 
     @server.tool()
+    async def test_streaming_elicitation(ctx: Context) -> Result:
+        """Fixture: reports progress, so that the answer is a stream, and then asks the user."""
+        await ctx.report_progress(1, 2, "about to ask")
+        if answer := answers(ctx).get("user_name"):
+            return f"Hello, {content(answer, 'name')}!"
+        return ask(user_name=form("What is your name?", "name"))
+
+    @server.tool()
     async def test_input_required_result_sampling(ctx: Context) -> Result:
         """Fixture: asks the model."""
         answer = answers(ctx).get("capital_question")

@@ -13,7 +13,17 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-TOPICS = {"calls": 12, "imports": 7, "fifty": 1, "grading": 2, "file_search": 3, "limiter_memory": 6, "patterns": 18}
+TOPICS = {
+    "calls": 12,
+    "imports": 7,
+    "fifty": 1,
+    "grading": 2,
+    "certify": 2,
+    "file_search": 3,
+    "limiter_memory": 6,
+    "patterns": 18,
+    "gateway": 8,
+}
 LONG = ("calls", "imports", "fifty")
 """They start dozens of processes even for one round: LAB_WHOLE=1 runs them, too."""
 RUN = [topic for topic in TOPICS if topic not in LONG or os.environ.get("LAB_WHOLE")]
@@ -59,6 +69,14 @@ def test_a_bar_is_met_or_missed_or_not_there() -> None:
     assert rows.beyond_row("t", "c", [120.0], [60.0], 50).met is False
     assert rows.time_row("t", "c", [99.0], 100).met is True
     assert rows.time_row("t", "c", [99.0], None).met is None
+
+
+def test_a_class_is_judged_by_the_median_of_the_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+    one, two = [100.0, 100.0, 120.0], [50.0, 100.0, 80.0]
+    row = module("grading").cohort_row(one, two, 20)
+    assert row.figure == 80 / 120 and row.met is False, "the best blocks would have met the bar"
+    assert "1.50 times the rate of one" in row.note and "best block: 2.00" in row.note
 
 
 def test_the_table_says_what_was_missed_and_on_which_machine() -> None:

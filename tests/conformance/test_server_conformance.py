@@ -1,4 +1,5 @@
-"""The official conformance suite against servers/everything, over HTTP, in both revisions that it scores.
+"""The official conformance suite against servers/everything, over HTTP, in both revisions that it scores: by itself, and
+through the gateway, which has to change nothing.
 
 By hand: `make conformance`, or `python start.py test tests/conformance`.
 """
@@ -8,6 +9,8 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,18 +66,33 @@ def run_suite(package: Path, revision: str, url: str, folder: Path) -> Report:
     return report
 
 
+@asynccontextmanager
+async def reached(way: str) -> AsyncIterator[str]:
+    """The URL of `everything`: its own, or that of a gateway in front of it."""
+    running = await lab.serve("everything", via="http")
+    try:
+        if way == "direct":
+            yield running.url
+            return
+        gateway = lab.Gateway.of({"everything": {"url": running.url, "gateway": {"prefix": ""}}})
+        try:
+            yield await gateway.start()
+        finally:
+            await gateway.close()
+    finally:
+        await running.stop()
+
+
+@pytest.mark.parametrize("way", ["direct", "gateway"])
 @pytest.mark.parametrize("revision", SCORED)
-async def test_every_scored_scenario_passes_or_is_explained(revision: str, tmp_path: Path) -> None:
+async def test_every_scored_scenario_passes_or_is_explained(revision: str, way: str, tmp_path: Path) -> None:
     package = npm_packages.install(PACKAGE, at_least=NODE) / "@modelcontextprotocol" / "conformance"
     requirements = (package / "requirements" / f"{revision}.yaml").read_text(encoding="utf-8")
     scored = set(yaml.safe_load(requirements)["server"])
     assert len(scored) == SCORED[revision]
 
-    running = await lab.serve("everything", via="http")
-    try:
-        report = await anyio.to_thread.run_sync(run_suite, package, revision, running.url, tmp_path)
-    finally:
-        await running.stop()
+    async with reached(way) as url:
+        report = await anyio.to_thread.run_sync(run_suite, package, revision, url, tmp_path)
 
     explained = set(BASELINE[revision])
     missing = scored - report.passed - explained

@@ -34,29 +34,55 @@ async function insertCell(element, text) {
   holder.dispatchEvent(new MouseEvent("mousedown", { bubbles: true }));
   const before = holder.nextElementSibling;
   labCommand(element, "notebook:insert-cell-below");
-  // The new cell's editor takes a while to be ready; until it is, what is put into it is lost without a word.
-  const end = performance.now() + 30_000;
-  for (let next = 0, tries = 0, seen = 0; performance.now() < end;) {
+  const made = await soon(() => holder.nextElementSibling !== before && holder.nextElementSibling, 30_000);
+  if (made && (await fillCell(element, made, text, 30_000))) {
+    keepFilled(element, made, text);
+    return "Inserted below.";
+  }
+  return `${await copyText(text)} Paste it into a new cell.`;
+}
+
+/** What `look` finds, once it finds something; null after so many milliseconds. */
+async function soon(look, milliseconds) {
+  for (const end = performance.now() + milliseconds; performance.now() < end;) {
+    const found = look();
+    if (found) return found;
     await new Promise((resolve) => requestAnimationFrame(resolve));
-    const made = holder.nextElementSibling;
-    const editor = made !== before && made?.querySelector(".cm-content");
-    if (!editor || document.querySelector(".jp-Dialog")) continue;
-    if (editor.textContent.trim()) {
-      // An editor that is still being set up may be emptied again.
-      seen ||= performance.now();
-      if (performance.now() - seen > 250) return "Inserted below.";
-      continue;
-    }
-    seen = 0;
-    if (performance.now() < next) continue;
+  }
+  return null;
+}
+
+const textOf = (cell) => cell.querySelector(".cm-content")?.textContent.trim() ?? "";
+
+/** Write into an empty cell. Its editor takes a while to be ready; until it is, what is put into it is lost without a word. */
+async function fillCell(element, cell, text, milliseconds) {
+  let next = 0;
+  let tries = 0;
+  return soon(() => {
+    if (textOf(cell)) return true;
+    const editor = cell.querySelector(".cm-content");
+    if (!editor || document.querySelector(".jp-Dialog") || performance.now() < next) return false;
     next = performance.now() + 500;
     // The command writes into the active cell, which is this one unless something else was clicked or ran meanwhile.
-    if (!made.classList.contains("jp-mod-active")) made.dispatchEvent(new MouseEvent("mousedown", { bubbles: true }));
+    if (!cell.classList.contains("jp-mod-active")) cell.dispatchEvent(new MouseEvent("mousedown", { bubbles: true }));
     if (tries++ % 4 < 3) labCommand(element, "notebook:replace-selection", { text });
     else {
       editor.focus();
       document.execCommand("insertText", false, text);
     }
-  }
-  return `${await copyText(text)} Paste it into a new cell.`;
+    return false;
+  }, milliseconds);
+}
+
+/** An editor that is still being set up may be emptied again, seconds later on a busy machine: unless a person did it, fill it again. */
+function keepFilled(element, cell, text) {
+  const end = performance.now() + 20_000;
+  let touched = false;
+  for (const event of ["keydown", "paste", "cut"]) cell.addEventListener(event, (sent) => { touched ||= sent.isTrusted; }, { capture: true });
+  const look = async () => {
+    if (touched || !cell.isConnected || performance.now() > end) return;
+    if (!textOf(cell)) await fillCell(element, cell, text, 5_000);
+    setTimeout(look, 100);
+  };
+  look();
 }

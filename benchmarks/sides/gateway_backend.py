@@ -1,0 +1,39 @@
+"""A server behind the gateways: the SDK's low-level one, with JSON answers, an echo and 49 tools more."""
+
+import asyncio
+import sys
+from typing import Any
+
+import mcp_types as types
+import serving
+from mcp.server import Server
+
+NUMBER = sys.argv[1]
+
+
+def tool(name: str, description: str) -> types.Tool:
+    """A tool that takes a text."""
+    schema = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
+    return types.Tool(name=name, description=description, input_schema=schema)
+
+
+TOOLS = [
+    tool("echo", "Give the text back."),
+    *(tool(f"s{NUMBER}_tool_{n:03}", "Search a catalogue.") for n in range(49)),
+]
+SCHEMAS = {each.name: each.input_schema for each in TOOLS}
+
+
+async def list_tools(ctx: Any, params: Any) -> types.ListToolsResult:
+    """tools/list"""
+    return types.ListToolsResult(tools=TOOLS)
+
+
+async def call_tool(ctx: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
+    """tools/call"""
+    text = str((params.arguments or {}).get("text"))
+    return types.CallToolResult(content=[types.TextContent(text=text)])
+
+
+server = Server("echo", on_list_tools=list_tools, on_call_tool=call_tool, get_tool_input_schema=SCHEMAS.get)
+asyncio.run(serving.serve(server.streamable_http_app(json_response=True)))
