@@ -1,0 +1,50 @@
+import asyncio
+
+
+def call(world, servers, tool):
+    """The result of the first server that can give one. Raises NobodyAnswered."""
+    raise NotImplementedError
+
+
+class Unreachable(Exception):
+    """Nothing has left: the server has not seen the call."""
+
+
+class NoAnswer(Exception):
+    """The call has left, and no answer has come."""
+
+
+class NobodyAnswered(Exception):
+    """All that could be asked has been; `tried` says whom, and what came of it, `unknown` whether it may be done."""
+
+    def __init__(self, tried, unknown):
+        self.tried, self.unknown = tried, unknown
+
+
+# The rehearsal: servers that behave as in a script. Leave it as it is.
+class World:
+    def __init__(self, script):
+        self.script, self.asked = script, []
+
+    def offers(self, server):
+        return server in self.script
+
+    def ask(self, server):
+        self.asked.append(server)
+        behaves = self.script[server]
+        if behaves in ("unreachable", "no answer"):
+            raise Unreachable if behaves == "unreachable" else NoAnswer
+        if behaves == "cancelled":
+            raise asyncio.CancelledError
+        return behaves
+
+
+def rehearse(script, servers, tool):
+    world = World(script)
+    try:
+        found = {"result": call(world, servers, tool)}
+    except NobodyAnswered as error:
+        found = {"tried": error.tried, "unknown": error.unknown}
+    except asyncio.CancelledError:
+        found = {"cancelled": True}
+    return {**found, "asked": world.asked}
