@@ -189,7 +189,7 @@ def test_a_uri_leads_to_who_lists_it_then_to_the_most_specific_template_then_to_
         "notes://2": "a",
         "notes://2/parts/3": "a",
         "notes://special/9": "b",
-        "file:///home/x": "a",
+        "file:///elsewhere/x": "a",
         "file:///srv/x/y": "b",
         "log://yesterday/unlisted": "c",
         "notes://2/other": None,
