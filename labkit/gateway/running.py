@@ -29,6 +29,7 @@ def settings(gateway: Gateway, *, relay: bool = True) -> uvicorn.Config:
         lifespan="on",
         log_level="warning",
         access_log=False,
+        proxy_headers=False,  # who calls is for credentials to say, and nothing stands in front of loopback
         timeout_graceful_shutdown=GRACE,
     )
 
