@@ -171,6 +171,8 @@ class GatewayConfig:
     """Seconds that a call may take in all."""
     breaker: BreakerConfig | None = None
     pins: Path | None = None
+    log: str = ""
+    """Where a line of JSON for each call goes: a file, or "stderr"."""
     admin: bool = False
     """Whether the resource `gateway://status` is offered, to roles that name it."""
     page: int = 100

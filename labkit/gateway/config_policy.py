@@ -54,12 +54,18 @@ def gateway_from(table: Table, folder: Path | None) -> GatewayConfig:
         deadline=table.seconds("deadline", None),
         breaker=_breaker(table),
         pins=below(folder, pins) if pins else None,
+        log=_log(table, folder),
         admin=table.flag("admin", False),
         page=table.whole("page", 100, 1, 10_000),
     )
     table.close()
     _check_roles(table, config)
     return config
+
+
+def _log(table: Table, folder: Path | None) -> str:
+    place = table.text("log", wanted='a path, such as "gateway/calls.jsonl", or "stderr"')
+    return place if place in ("", "stderr") else str(below(folder, place))
 
 
 def _identity(outer: Table, folder: Path | None) -> IdentityConfig | None:

@@ -23,6 +23,7 @@ from labkit.patterns.cache import Cache
 from labkit.patterns.cache import Policy as Keep
 from labkit.patterns.calls import Call, CallMiddleware, Key, by_client, by_principal, by_tool
 from labkit.patterns.deadline import Deadline
+from labkit.patterns.logs import Logs
 from labkit.patterns.metrics import Metrics
 from labkit.patterns.rate_limit import RateLimit
 from labkit.patterns.stack import stack
@@ -61,11 +62,16 @@ class Rules:
             if config.breaker
             else None
         )
-        tracing = Tracing() if _is_traced() else None
+        if old is not None and old._config.log == config.log:
+            self.logs = old.logs
+        else:
+            self.logs = Logs(None if config.log == "stderr" else config.log) if config.log else None
+        self.traced = _is_traced()
+        tracing = Tracing() if self.traced else None
         deadline = Deadline(config.deadline) if config.deadline else None
         self.stand_ins = StandIns(gateway) if any(each.fallback for each in config.backends.values()) else None
         chosen: list[CallMiddleware | None] = [
-            self.metrics, tracing, self.audit, deadline, self.limit, self.cache, self.stand_ins, self.breaker
+            self.metrics, tracing, self.logs, self.audit, deadline, self.limit, self.cache, self.stand_ins, self.breaker
         ]  # fmt: skip
         self._chain = stack(*chosen)
 

@@ -313,3 +313,15 @@ def test_all_entries_of_a_host_file(write: Any) -> None:
     assert file.whole["more"] == 1
     with pytest.raises(HostConfigError, match="no server 'c'"):
         file.entry("c")
+
+
+def test_where_lines_go_and_whether_there_is_a_status(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.json"
+    servers = {"mcpServers": {"a": {"command": "x"}}}
+    file.write_text(json.dumps({**servers, "gateway": {"log": "calls.jsonl", "admin": True}}), encoding="utf-8")
+    config = GatewayConfig.read(file)
+    assert (config.log, config.admin) == (str(tmp_path / "calls.jsonl"), True)
+    assert GatewayConfig.of({"a": "calculator"}, {"log": "stderr"}).log == "stderr"
+    assert (GatewayConfig.of({"a": "calculator"}).log, GatewayConfig.of({"a": "calculator"}).admin) == ("", False)
+    with pytest.raises(GatewayConfigError, match="admin"):
+        GatewayConfig.of({"a": "calculator"}, {"admin": "yes"})
