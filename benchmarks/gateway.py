@@ -32,6 +32,7 @@ LIST = 15.0
 ERAS = {MODERN: "modern", HANDSHAKE: "handshake"}
 DIRECT, OURS = "direct", "the lab's gateway"
 PEERS = {"fastmcp": (), "fastmcp, one client kept": ("--reuse",)}
+PROXY = "mcp-proxy"
 TIMES_PROXY, TIMES_REUSE = 10.0, 3.0
 
 
@@ -44,7 +45,7 @@ def run(quick: bool = False) -> list[Row]:
         ours, process = stack.enter_context(_serving("gateway_ours.py", folder, *backends))
         urls = {DIRECT: (backends[0], "echo"), OURS: (ours, "b0.echo")}
         version = ""
-        if not quick and (python := _peer()):
+        if not quick and (python := _peer("fastmcp")):
             version = peers.version_of("fastmcp", python)
             for name, options in PEERS.items():
                 command = [*options, backends[0]]
@@ -52,10 +53,11 @@ def run(quick: bool = False) -> list[Row]:
         found = asyncio.run(_measured(urls, blocks, calls, flights))
         lists = asyncio.run(_lists(ours, 3 if quick else 21))
         memory = process.memory_info().rss / 2**20
+        stdio = {} if quick else _over_stdio(stack, folder, blocks, calls, flights)
     rows = [row for era in ERAS for flight in flights for row in _rows(found, era, flight)]
     rows.append(Row("gateway", "the list of 3 x 50 tools, as clients ask for it", lists, None, lists, "ms", LIST))
     rows.append(Row("gateway", "memory after all of that, 3 backends", memory, None, memory, "MiB", None))
-    return [*rows, *_against(found, version)]
+    return [*rows, *_against(found, version), *_against_proxy(stdio)]
 
 
 Found = dict[tuple[str, str, int], list[Load]]
@@ -74,6 +76,36 @@ async def _measured(urls: dict[str, tuple[str, str]], blocks: int, calls: int, f
                     done = await load(url, era, tool, flight, max(10, calls // 10 if slow else calls * min(flight, 4)))
                     found.setdefault((name, era, flight), []).append(done)
     return found
+
+
+def _over_stdio(stack: ExitStack, folder: str, blocks: int, calls: int, flights: tuple[int, ...]) -> Found:
+    """The lab's gateway and mcp-proxy, each before a process of its own that speaks stdio; handshake era."""
+    python = _peer("mcp-proxy")
+    if python is None:
+        return {}
+    ours = stack.enter_context(_serving("gateway_ours.py", f"{folder}/stdio", "stdio"))[0]
+    theirs = stack.enter_context(_serving("gateway_proxy.py", sys.executable, python=python))[0]
+    found: Found = {}
+    for block in range(blocks):
+        for flight in flights:
+            sides = [(OURS, ours, "b0.echo"), (PROXY, theirs, "echo")]
+            for name, url, tool in sides if block % 2 else reversed(sides):
+                done = asyncio.run(load(url, HANDSHAKE, tool, flight, calls))
+                found.setdefault((name, HANDSHAKE, flight), []).append(done)
+    return found
+
+
+def _against_proxy(found: Found) -> list[Row]:
+    rows: list[Row] = []
+    for (name, _, flight), theirs in found.items():
+        if name == PROXY:
+            pairs = list(zip(found[OURS, HANDSHAKE, flight], theirs, strict=True))
+            times = median(a.rate / b.rate if b.rate else float("inf") for a, b in pairs)
+            lab, bare = median(1e3 / a.rate for a, _ in pairs), median(b.rate for _, b in pairs)
+            case = f"handshake era over stdio, {flight} in flight: time a call, against {PROXY}"
+            note = f"{times:.1f} times as many calls"
+            rows.append(Row("gateway", case, lab, 1e3 / bare if bare else None, 1 / times, "x", 1 / TIMES_REUSE, note))
+    return rows
 
 
 async def _lists(url: str, times: int) -> float:
@@ -162,9 +194,9 @@ def _serving(script: str, *arguments: str, python: str = sys.executable) -> Iter
             child.communicate()
 
 
-def _peer() -> str | None:
+def _peer(name: str) -> str | None:
     try:
-        return peers.install("fastmcp")
+        return peers.install(name)
     except (SubprocessError, OSError) as error:
-        print(f"gateway: fastmcp cannot be installed ({error})", file=sys.stderr)
+        print(f"gateway: {name} cannot be installed ({error})", file=sys.stderr)
         return None

@@ -13,7 +13,7 @@ import venv
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parents[1] / "build" / "peers"
-REQUIREMENTS = {"fastmcp": ["fastmcp>=4.1,<5", "httptools"]}
+REQUIREMENTS = {"fastmcp": ["fastmcp>=4.1,<5", "httptools"], "mcp-proxy": ["mcp-proxy>=0.13,<1"]}
 INSTALL_SECONDS = 600
 
 

@@ -1,12 +1,15 @@
-"""A server behind the gateways: the SDK's low-level one, with JSON answers, an echo and 49 tools more."""
+"""A server behind the gateways: the SDK's low-level one, with JSON answers, an echo and 49 tools more.
+
+gateway_backend.py NUMBER serves HTTP, gateway_backend.py NUMBER stdio speaks on stdin and stdout.
+"""
 
 import asyncio
 import sys
 from typing import Any
 
 import mcp_types as types
-import serving
 from mcp.server import Server
+from mcp.server.stdio import stdio_server
 
 NUMBER = sys.argv[1]
 
@@ -36,4 +39,17 @@ async def call_tool(ctx: Any, params: types.CallToolRequestParams) -> types.Call
 
 
 server = Server("echo", on_list_tools=list_tools, on_call_tool=call_tool, get_tool_input_schema=SCHEMAS.get)
-asyncio.run(serving.serve(server.streamable_http_app(json_response=True)))
+
+
+async def on_stdio() -> None:
+    """Speak on stdin and stdout."""
+    async with stdio_server() as (reader, writer):
+        await server.run(reader, writer, server.create_initialization_options())
+
+
+if sys.argv[2:] == ["stdio"]:
+    asyncio.run(on_stdio())
+else:
+    import serving
+
+    asyncio.run(serving.serve(server.streamable_http_app(json_response=True)))

@@ -1,8 +1,12 @@
-"""The lab's gateway in front of servers at URLs, with its full policy on: limit, breaker, deadline, metrics, audit."""
+"""The lab's gateway with its full policy on: limit, breaker, deadline, metrics, audit.
+
+gateway_ours.py FOLDER URL ... stands in front of servers at URLs; with "stdio" for a URL, of one that it starts.
+"""
 
 import asyncio
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.append(str(Path(__file__).resolve().parents[2]))
 
@@ -17,5 +21,13 @@ POLICY = {
     "deadline": 30,
     "audit": f"{FOLDER}/audit",
 }
-gateway = Gateway.of({f"b{number}": {"url": url} for number, url in enumerate(URLS)}, POLICY)
+BACKEND = str(Path(__file__).with_name("gateway_backend.py"))
+
+
+def table(url: str) -> dict[str, Any]:
+    """The entry of one server."""
+    return {"url": url} if url != "stdio" else {"command": sys.executable, "args": [BACKEND, "0", "stdio"]}
+
+
+gateway = Gateway.of({f"b{number}": table(url) for number, url in enumerate(URLS)}, POLICY)
 asyncio.run(serving.serve(gateway.app()))
