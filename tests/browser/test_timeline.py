@@ -107,6 +107,10 @@ def test_the_time_axis_zooms_by_button_key_wheel_and_brush(open_cells: Open) -> 
     expect(frames.get_by_role("option").first).to_contain_text("server/discover")
     axis.press("End")
     expect(frames.get_by_role("option").last).to_contain_text("tool error tools/call divide")
+    axis.press("Home")
+    expect(frames.get_by_role("option").first).to_contain_text("server/discover")
+    places = frames.get_by_role("option").evaluate_all("rows => rows.map((row) => Number(row.ariaPosInSet))")
+    assert places == sorted(places) and places[0] == 1, "a list is read in the order of its rows"
     axis.press("0")
     expect(status).to_contain_text("All 20 frames")
 

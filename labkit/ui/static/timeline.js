@@ -24,8 +24,10 @@ function tl_list({ label, height, paint, open, moved = () => {}, scrolled = () =
       if (!row) {
         row = h("div", { class: "tl-row", role: "option", id: `${id}-${at}`, onclick: () => { move(at); open(items[at]); } });
         row.style.top = `${at * TL_ROW}px`;
+        // In order, whatever was drawn before: who does not see where a row stands meets them as they come in the document.
+        const next = Math.min(...[...pool.keys()].filter((other) => other > at));
+        space.insertBefore(row, pool.get(next) ?? null);
         pool.set(at, row);
-        space.append(row);
       }
       if (row.item !== items[at] || row.stamp !== drawn) { row.item = items[at]; row.stamp = drawn; paint(row, items[at]); }
       row.setAttribute("aria-selected", String(at === active));
