@@ -20,7 +20,14 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.models import InitializationOptions
 from mcp.server.subscriptions import ListenHandler
 from mcp.shared.inbound import validate_mcp_param_headers
-from mcp_types import CORE_RESULT_TYPES, SubscriptionsListenRequestParams, SubscriptionsListenResult
+from mcp_types import (
+    CORE_RESULT_TYPES,
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    METHOD_NOT_FOUND,
+    SubscriptionsListenRequestParams,
+    SubscriptionsListenResult,
+)
 from mcp_types import methods as _methods
 from pydantic import ValidationError
 
@@ -28,7 +35,7 @@ from labkit.errors import LabError, RpcError
 from labkit.gateway.bridge import Ask, answered, is_question, owner_of
 from labkit.gateway.building import META_DEPRECATED, Kind, Route
 from labkit.gateway.capability import may_repeat
-from labkit.gateway.exchange import HEADERS_META
+from labkit.gateway.exchange import CAPABILITIES, CLIENT_INFO, HEADERS_META, LOG_LEVEL, PREFIX, SERVER_INFO
 from labkit.gateway.fallback import current
 from labkit.gateway.names import Registry
 from labkit.gateway.peer import Caller, Json
@@ -43,12 +50,8 @@ Context = ServerRequestContext[Any, Any]
 Handler = Callable[[Context, Json], Awaitable[Json]]
 
 VERSION = "1.0.0"
-INVALID_PARAMS, METHOD_NOT_FOUND, INTERNAL_ERROR = -32602, -32601, -32603
-SERVER_INFO = "io.modelcontextprotocol/serverInfo"
-LOG_LEVEL = "io.modelcontextprotocol/logLevel"
 OURS = frozenset({"progressToken", LOG_LEVEL, HEADERS_META})
 """Members of `_meta` that go no further: a client that could set headers could say that it is somebody else."""
-SPEC = "io.modelcontextprotocol/"
 STATE = "requestState"
 URIS = "labkit/uris"
 LEVEL = "labkit/level"
@@ -362,8 +365,8 @@ class Answers:
         if caller.progress_token is None and _hears_directly(ctx):
             caller.progress_token = ctx.request_id
         if ctx.protocol_version >= MODERN:
-            caller.capabilities = meta.get(SPEC + "clientCapabilities") or {}
-            caller.client_info = meta.get(SPEC + "clientInfo")
+            caller.capabilities = meta.get(CAPABILITIES) or {}
+            caller.client_info = meta.get(CLIENT_INFO)
             level = meta.get(LOG_LEVEL)
         else:
             params = ctx.session.client_params
@@ -372,7 +375,7 @@ class Answers:
                 caller.client_info = params.client_info.model_dump(by_alias=True, mode="json", exclude_none=True)
             connection = caller.owner = connection_of(ctx)
             level = connection.state.get(LEVEL, "debug") if connection is not None else None
-        passed = {name: value for name, value in meta.items() if name not in OURS and not name.startswith(SPEC)}
+        passed = {name: value for name, value in meta.items() if name not in OURS and not name.startswith(PREFIX)}
         if level in LEVELS:
             passed[LOG_LEVEL] = level
         caller.meta = {**passed, **self.gateway.rules.trace()}

@@ -16,10 +16,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from mcp_types import METHOD_NOT_FOUND
+
 from labkit.errors import CallTimeoutError, ConnectError, ConnectionClosedError, LabError, ResultError, RpcError
-from labkit.gateway.peer import MODERN, Caller, Json, Peer
+from labkit.gateway.peer import MODERN, Caller, Json, OnEvent, OnLost, Peer
 from labkit.patterns.failures import Unavailable
 
+Make = Callable[[OnEvent, OnLost], Peer]
+"""Makes a peer, not yet open, that is told where to say what it hears and that it is lost."""
 State = Literal["cold", "starting", "ready", "lost", "closed"]
 
 FIRST_PAUSE = 0.2
@@ -36,7 +40,6 @@ LISTS = {
 }
 """Kind -> the method that lists it, and the member of its result."""
 CAPABILITY = {"tools": "tools", "resources": "resources", "templates": "resources", "prompts": "prompts"}
-METHOD_NOT_FOUND = -32601
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +84,7 @@ class Backend:
     def __init__(
         self,
         name: str,
-        makes: Collection[Callable[[Callable[[str, Json], None], Callable[[LabError], None]], Peer]],
+        makes: Collection[Make],
         *,
         balance: Literal["round_robin", "least_loaded"] = "round_robin",
         timeout: float | None = 30.0,
@@ -101,9 +104,7 @@ class Backend:
         self.lists: dict[str, list[Json]] = {kind: [] for kind in LISTS}
         self.listed = False
 
-    def _maker(
-        self, make: Callable[[Callable[[str, Json], None], Callable[[LabError], None]], Peer]
-    ) -> Callable[[Slot], Peer]:
+    def _maker(self, make: Make) -> Callable[[Slot], Peer]:
         def new(slot: Slot) -> Peer:
             return make(self._heard, lambda error: self._lost(slot, error))
 

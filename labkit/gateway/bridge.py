@@ -21,6 +21,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from mcp_types import INVALID_PARAMS
+
 from labkit.errors import RpcError
 from labkit.gateway.peer import Caller, Json
 
@@ -31,7 +33,6 @@ ROUNDS = 20
 EXPIRES = 300.0
 MOST = 1000
 """Calls that may wait for answers at the same time."""
-INVALID_PARAMS = -32602
 
 
 def is_question(result: Json) -> bool:

@@ -10,18 +10,13 @@ from mcp import StdioServerParameters
 from mcp_types.version import LATEST_HANDSHAKE_VERSION
 
 from labkit.catalog import load_catalog
-from labkit.errors import LabError
-from labkit.gateway.backend import Backend
+from labkit.gateway.backend import Backend, Make
 from labkit.gateway.config import BackendConfig
-from labkit.gateway.peer import Json, Peer
+from labkit.gateway.peer import Json, OnEvent, OnLost, Peer
 from labkit.gateway.peer_http import HttpPeer
 from labkit.gateway.peer_memory import MemoryPeer
 from labkit.gateway.peer_stdio import StdioPeer
 from labkit.session.serving import launch_command, launch_environment
-
-OnEvent = Callable[[str, Json], None]
-OnLost = Callable[[LabError], None]
-Make = Callable[[OnEvent, OnLost], Peer]
 
 TIMEOUT = 30.0
 """Seconds that a backend has for an answer, unless its configuration says otherwise."""

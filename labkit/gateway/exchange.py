@@ -20,6 +20,7 @@ CLIENT_INFO = PREFIX + "clientInfo"
 CAPABILITIES = PREFIX + "clientCapabilities"
 SERVER_INFO = PREFIX + "serverInfo"
 SUBSCRIPTION = PREFIX + "subscriptionId"
+LOG_LEVEL = PREFIX + "logLevel"
 HEADERS_META = "labkit/headers"
 
 

@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import Any, cast
 
 from mcp.shared.uri_template import InvalidUriTemplate, UriTemplate
+from mcp_types import INVALID_PARAMS
 
 from labkit.errors import RpcError
 from labkit.gateway.building import (
@@ -33,8 +34,6 @@ from labkit.gateway.building import (
 )
 from labkit.gateway.config import GatewayConfig
 from labkit.gateway.uris import scheme_of
-
-INVALID_PARAMS = -32602
 
 
 class Registry:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 from urllib.parse import urljoin, urlsplit
 
 from mcp.shared.inbound import NAME_BEARING_METHODS, encode_header_value
@@ -25,7 +25,6 @@ FRAMING = frozenset([b"host", b"content-length", b"transfer-encoding", b"connect
 ROUTING = frozenset([b"mcp-protocol-version", b"mcp-method", b"mcp-name", b"mcp-session-id"])
 """Headers that follow from the message: twice, they would be refused."""
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-H = TypeVar("H")
 GOODBYE = 2.0
 """Seconds for a server to end a session."""
 STREAM_PATIENCE = 5.0

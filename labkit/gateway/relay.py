@@ -30,6 +30,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from labkit.gateway import versions
+from labkit.gateway.exchange import LOG_LEVEL
 from labkit.gateway.peer import Json
 from labkit.patterns.calls import MODERN
 
@@ -43,8 +44,7 @@ WATCH_AFTER = 0.1
 """Seconds after which a client that hangs up is noticed."""
 PING_AFTER = 15.0
 """Seconds without an answer after which the response becomes a stream that is kept alive."""
-SERVER_INFO = "io.modelcontextprotocol/serverInfo"
-LONG_WAY_META = frozenset({"progressToken", "io.modelcontextprotocol/logLevel", versions.META})
+LONG_WAY_META = frozenset({"progressToken", LOG_LEVEL, versions.META})
 LONG_WAY_HEADERS = frozenset({b"transfer-encoding", versions.HEADER.encode()})
 LONG_WAY_PARAMS = frozenset({"requestState", "inputResponses"})
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast
 
+from mcp_types import INVALID_PARAMS
 from mcp_types.jsonrpc import HEADER_MISMATCH
 
 from labkit.errors import RpcError, did_you_mean
@@ -24,7 +25,6 @@ from labkit.gateway.config import BackendConfig
 
 META = "labkit/versions"
 HEADER = "labkit-versions"
-INVALID_PARAMS = -32602
 HOW = f'write {{"{META}": {{"SERVER": "VERSION"}}}} in _meta, or the header Labkit-Versions: SERVER=VERSION'
 
 _NUMBERS = re.compile(r"[vV]?(\d+(?:[.-]\d+)*)")
