@@ -15,7 +15,9 @@ from labkit.catalog import LAB_ROOT
 FLOORS = [
     {"wire", "catalog", "hosts", "errors", "locks", "_lean"},
     {"session", "patterns", "services"},
+    {"defences"},
     {"gateway", "testbench", "agents"},
+    {"drills"},
     {"course", "grading"},
     {"ui"},
     {"cli", "magics", "__init__"},

@@ -131,7 +131,7 @@ def pins(
     """
     from dataclasses import asdict
 
-    from labkit.gateway.pins import Pins
+    from labkit.defences.pins import Pins
 
     with told():
         lines = Pins(_pins_file(config), config=config).status()
@@ -151,7 +151,7 @@ def approve(
 
     Example: labkit gateway approve calc.add --config gateway.json
     """
-    from labkit.gateway.pins import Pins
+    from labkit.defences.pins import Pins
 
     with told():
         done = Pins(_pins_file(config), config=config).approve(name, sha256)

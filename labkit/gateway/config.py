@@ -18,14 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from labkit.defences.identity_config import IdentityConfig
 from labkit.errors import GatewayConfigError, HostConfigError
 from labkit.hosts import read_host_file
 
 HANDSHAKE_ERAS = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
 ERAS = ("auto", "2026-07-28", *HANDSHAKE_ERAS)
-
-ANONYMOUS = "anonymous"
-"""The role of callers who did not say who they are."""
 
 
 @dataclass(frozen=True)
@@ -84,38 +82,6 @@ class BackendConfig:
         process = (self.command, self.args, tuple(sorted(self.env.items())), self.cwd, self.catalog, self.instances)
         remote = (self.url, tuple(sorted(self.headers.items())), self.replicas)
         return (*process, *remote, id(self.server), self.era)
-
-
-@dataclass(frozen=True)
-class KeyConfig:
-    """An API key, as the SHA-256 of it in hexadecimal digits, and whose it is."""
-
-    principal: str
-    sha256: str = field(repr=False)
-    roles: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class JwtConfig:
-    """Whose tokens are believed. Keys are public ones (`jwks`, a URL or a file) or one shared `secret`."""
-
-    issuer: str
-    audience: str
-    algorithms: tuple[str, ...]
-    jwks: str = ""
-    secret: str = field(default="", repr=False)
-    roles_claim: str = "roles"
-
-
-@dataclass(frozen=True)
-class IdentityConfig:
-    """Who is let in. When it is not `required`, a caller without credentials is nobody, with the role "anonymous"."""
-
-    required: bool = True
-    keys: tuple[KeyConfig, ...] = ()
-    jwt: JwtConfig | None = None
-    resource_metadata: str = ""
-    """The URL of the gateway's protected resource metadata (RFC 9728), named to those who are refused."""
 
 
 @dataclass(frozen=True)

@@ -5,18 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from labkit.defences.identity_config import ANONYMOUS, IdentityConfig, JwtConfig, KeyConfig, is_loopback
 from labkit.errors import did_you_mean
 from labkit.gateway.config import (
-    ANONYMOUS,
     BreakerConfig,
     GatewayConfig,
-    IdentityConfig,
-    JwtConfig,
-    KeyConfig,
     LimitConfig,
     Role,
     SignConfig,
@@ -75,7 +71,7 @@ def _identity(outer: Table, folder: Path | None) -> IdentityConfig | None:
     for row in table.rows("keys"):
         hashed = row.text(
             "sha256",
-            wanted="64 hexadecimal digits; labkit.gateway.identity.hash_key(KEY) has them",
+            wanted="64 hexadecimal digits; labkit.defences.identity.hash_key(KEY) has them",
             fits=matches(SHA256),
             needed=True,
             secret=True,
@@ -204,15 +200,6 @@ def url_problem(url: str) -> str:
     except ValueError:
         good = False
     return "" if good else "that is no URL; write it as http://HOST:PORT/PATH or https://..."
-
-
-def is_loopback(url: str) -> bool:
-    """Whether a URL leads to this machine."""
-    host = (urlsplit(url).hostname or "").lower()
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def below(folder: Path | None, place: str) -> Path:

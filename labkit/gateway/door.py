@@ -24,7 +24,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from labkit.gateway.identity import NOBODY, Principal, Refusal
+from labkit.defences.identity import NOBODY, Principal, Refusal
 from labkit.gateway.relay import PATH, Relay
 
 if TYPE_CHECKING:

@@ -32,6 +32,8 @@ from mcp.server.subscriptions import (
 )
 from mcp.shared.inbound import find_invalid_x_mcp_header, mcp_param_headers, x_mcp_header_map
 
+from labkit.defences.identity import Identity, Principal
+from labkit.defences.pins import Pins
 from labkit.errors import ConnectError, GatewayConfigError, LabError
 from labkit.gateway.answers import URIS, Answers, make_server
 from labkit.gateway.backend import Backend, Health
@@ -41,11 +43,9 @@ from labkit.gateway.config import BackendConfig, GatewayConfig
 from labkit.gateway.connecting import TIMEOUT, backend_of
 from labkit.gateway.door import caller, make_app
 from labkit.gateway.fallback import Target
-from labkit.gateway.identity import Identity, Principal
 from labkit.gateway.names import Registry
 from labkit.gateway.operations import SCHEME, status_server, with_status
 from labkit.gateway.peer import Json
-from labkit.gateway.pins import Pins
 from labkit.gateway.policy import Policy
 from labkit.gateway.rules import Rules
 from labkit.gateway.running import Listening, listen

@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from labkit.defences.identity import Principal
 from labkit.gateway.building import Kind
 from labkit.gateway.config import GatewayConfig, Role
-from labkit.gateway.identity import Principal
 from labkit.gateway.uris import Patterns
 
 MOST_SETS = 256

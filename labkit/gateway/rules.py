@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from opentelemetry import propagate, trace
 
+from labkit.defences.identity import Principal
+from labkit.defences.signing import HEADER, sign
 from labkit.gateway.fallback import StandIns, current
-from labkit.gateway.identity import Principal
-from labkit.gateway.signing import HEADER, sign
 from labkit.patterns.audit import Audit
 from labkit.patterns.breaker import CircuitBreaker
 from labkit.patterns.cache import Cache

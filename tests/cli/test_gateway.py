@@ -62,7 +62,7 @@ def test_what_changed_waits_until_somebody_approves_it(labkit, config: Path, tmp
     tool = next(iter(pins["backends"]["light"]))
     pinned = pins["backends"]["light"][tool]
     pinned["definition"]["description"] = "Something else."
-    from labkit.gateway.pins import digest
+    from labkit.defences.pins import digest
 
     pinned["sha256"] = digest(pinned["definition"])
     (tmp_path / "pins.json").write_text(json.dumps(pins), encoding="utf-8")

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from mcp.server.mcpserver import MCPServer
 
+from labkit.defences.identity_config import ANONYMOUS
 from labkit.errors import GatewayConfigError, HostConfigError
-from labkit.gateway.config import ANONYMOUS, BackendConfig, Filter, GatewayConfig
+from labkit.gateway.config import BackendConfig, Filter, GatewayConfig
 from labkit.hosts import read_host_file
 
 SECRET = "s" * 32

@@ -15,10 +15,10 @@ import jwt
 import pytest
 
 import labkit as lab
+from labkit.defences.identity import hash_key
+from labkit.defences.signing import HEADER, Verifier
 from labkit.errors import PrincipalError
 from labkit.gateway import Gateway
-from labkit.gateway.identity import hash_key
-from labkit.gateway.signing import HEADER, Verifier
 from labkit.session.serving import ThreadServer
 
 from .conftest import HANDSHAKE, MODERN

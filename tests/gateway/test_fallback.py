@@ -14,9 +14,9 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel
 
+from labkit.defences.identity import Principal
 from labkit.errors import RpcError
 from labkit.gateway import Gateway
-from labkit.gateway.identity import Principal
 from labkit.session.connection import Connection, connect
 
 from .conftest import MODERN, Asked, ScriptedHttp

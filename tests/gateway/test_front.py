@@ -15,10 +15,10 @@ from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 
 import labkit as lab
+from labkit.defences.identity import hash_key
+from labkit.defences.pins import Pins
 from labkit.errors import CallTimeoutError, RpcError
 from labkit.gateway import Gateway
-from labkit.gateway.identity import hash_key
-from labkit.gateway.pins import Pins
 from labkit.patterns.ledger_reading import search
 from labkit.session.serving import ThreadServer
 

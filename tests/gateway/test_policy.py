@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from labkit.gateway.config import ANONYMOUS, BackendConfig, GatewayConfig, IdentityConfig, Role
-from labkit.gateway.identity import NOBODY, Principal
+from labkit.defences.identity import NOBODY, Principal
+from labkit.defences.identity_config import ANONYMOUS, IdentityConfig
+from labkit.gateway.config import BackendConfig, GatewayConfig, Role
 from labkit.gateway.names import Registry
 from labkit.gateway.policy import MOST_DECISIONS, Policy
 

@@ -17,8 +17,8 @@ from mcp.server import MCPServer, Server
 from mcp.server.context import ServerRequestContext
 from pydantic import Field
 
+from labkit.defences.identity import hash_key
 from labkit.gateway import Gateway, relay
-from labkit.gateway.identity import hash_key
 from labkit.patterns.ledger_reading import search
 
 from .conftest import MODERN, Asked, ScriptedHttp, until

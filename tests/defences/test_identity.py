@@ -22,9 +22,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from starlette.datastructures import Headers
 
-from labkit.gateway.config import ANONYMOUS, IdentityConfig, JwtConfig, KeyConfig
-from labkit.gateway.identity import NOBODY, Identity, Principal, Refusal, hash_key
-from labkit.gateway.keysets import MAX_AGE, MOST_BYTES, PAUSE, fetch_text
+from labkit.defences.identity import NOBODY, Identity, Principal, Refusal, hash_key
+from labkit.defences.identity_config import ANONYMOUS, IdentityConfig, JwtConfig, KeyConfig
+from labkit.defences.keysets import MAX_AGE, MOST_BYTES, PAUSE, fetch_text
 
 ISSUER, AUDIENCE = "https://id.example/tenant-a", "https://gw.example/mcp"
 SECRET = "shared between the two of us, 32+ bytes"

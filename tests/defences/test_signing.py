@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from labkit.defences.signing import LEEWAY, LONGEST, MOST_BYTES, Claims, Nonces, Verifier, _mac, sign, verify  # pyright: ignore
 from labkit.errors import PrincipalError
-from labkit.gateway.signing import LEEWAY, LONGEST, MOST_BYTES, Claims, Nonces, Verifier, _mac, sign, verify  # pyright: ignore
 
 SECRET = "s" * 32
 NOW = 1_800_000_000.0

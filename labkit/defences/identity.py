@@ -5,7 +5,7 @@
 
 Credentials are an API key (`X-API-Key`, or as a bearer token) or a JSON Web Token of the one issuer that is believed
 (RFC 6750, RFC 8725). Tokens stay here: no principal, refusal or message has one in it, and none goes to a backend;
-`labkit.gateway.signing` tells those who calls.
+`labkit.defences.signing` tells those who calls.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import Any, cast
 
 import jwt
 
-from labkit.gateway.config import ANONYMOUS, IdentityConfig, JwtConfig
-from labkit.gateway.keysets import KeySet
+from labkit.defences.identity_config import ANONYMOUS, IdentityConfig, JwtConfig
+from labkit.defences.keysets import KeySet
 
 LEEWAY = 30.0
 """Seconds that the issuer's clock may differ."""

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from labkit.defences.pins import FIELDS, Pins, digest
 from labkit.errors import GatewayConfigError, UnknownNameError
-from labkit.gateway.pins import FIELDS, Pins, digest
 
 
 def tool(name: str = "add", **fields: Any) -> dict[str, Any]:
@@ -162,7 +162,7 @@ def test_without_a_file_pins_are_in_memory() -> None:
 
 
 def test_a_server_that_invents_names_for_ever_fills_no_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labkit.gateway.pins.MOST", 10)
+    monkeypatch.setattr("labkit.defences.pins.MOST", 10)
     pins = Pins()
     for first in (0, 5, 10):
         kept, held = pins.check("calc", [tool(f"t{n}") for n in range(first, first + 8)])

@@ -1,0 +1,51 @@
+"""Whom a server believes: API keys, and tokens of an issuer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+ANONYMOUS = "anonymous"
+"""The role of callers who did not say who they are."""
+
+
+@dataclass(frozen=True)
+class KeyConfig:
+    """An API key, as the SHA-256 of it in hexadecimal digits, and whose it is."""
+
+    principal: str
+    sha256: str = field(repr=False)
+    roles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class JwtConfig:
+    """Whose tokens are believed. Keys are public ones (`jwks`, a URL or a file) or one shared `secret`."""
+
+    issuer: str
+    audience: str
+    algorithms: tuple[str, ...]
+    jwks: str = ""
+    secret: str = field(default="", repr=False)
+    roles_claim: str = "roles"
+
+
+@dataclass(frozen=True)
+class IdentityConfig:
+    """Who is let in. When it is not `required`, a caller without credentials is nobody, with the role "anonymous"."""
+
+    required: bool = True
+    keys: tuple[KeyConfig, ...] = ()
+    jwt: JwtConfig | None = None
+    resource_metadata: str = ""
+    """The URL of the gateway's protected resource metadata (RFC 9728), named to those who are refused."""
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL leads to this machine."""
+    host = (urlsplit(url).hostname or "").lower()
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
