@@ -76,14 +76,19 @@ def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]
     return {**browser_context_args, "viewport": {"width": 1280, "height": 1000}}
 
 
-# Its stdin ends with this process, in whichever way that ends.
+# It ends with this process, in whichever way that ends, and then says so in its log.
 LAB = """
 import os, signal, sys, threading
+import psutil
 from jupyterlab.labapp import main
-def end_with_owner():
-    sys.stdin.buffer.read()
+def end_with_owner(owner):
+    try:
+        psutil.Process(owner).wait()
+    except psutil.NoSuchProcess:
+        pass
+    print("The tests that started this JupyterLab have ended", file=sys.stderr, flush=True)
     os.kill(os.getpid(), signal.SIGTERM)
-threading.Thread(target=end_with_owner, daemon=True).start()
+threading.Thread(target=end_with_owner, args=[int(sys.argv.pop(1))], daemon=True).start()
 sys.exit(main())
 """
 
@@ -117,6 +122,7 @@ class JupyterLab:
                 sys.executable,
                 "-c",
                 LAB,
+                str(os.getpid()),
                 "--no-browser",
                 "--allow-root",
                 "--ServerApp.ip=127.0.0.1",
@@ -130,7 +136,7 @@ class JupyterLab:
                 "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
             ],
             env=env,
-            stdin=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=subprocess.STDOUT,
         )
