@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from labkit import errors as errors
     from labkit import services as services
     from labkit.catalog import Catalog
+    from labkit.drills.ranges import drill as drill
+    from labkit.drills.ranges import drills as drills
     from labkit.errors import ArgumentsError as ArgumentsError
     from labkit.errors import CallTimeoutError as CallTimeoutError
     from labkit.errors import CatalogError as CatalogError
@@ -86,6 +88,8 @@ _WHERE: dict[str, str] = {
     "timeline": "labkit.ui.timeline",
     "fleet": "labkit.ui.fleet",
     "compare_eras": "labkit.ui.compare",
+    "drill": "labkit.drills.ranges",
+    "drills": "labkit.drills.ranges",
     "exercise": "labkit.grading",
     "progress": "labkit.grading",
     "reset_all": "labkit.grading",

@@ -45,6 +45,11 @@ class ServerProcess:
         self._closed = False
 
     @property
+    def folder(self) -> Path:
+        """The folder that it runs in, and may write to."""
+        return self._file.parent
+
+    @property
     def file_is_there(self) -> bool:
         """Whether the file that it runs is still in its folder."""
         return self._closed or self._file.exists()
@@ -120,11 +125,11 @@ class Shim(ServerProcess):
             raise Crashed("The code ends the process (SystemExit) instead of answering.", line)
         raise Crashed(f"{kind}: {message}", line if isinstance(line, int) else None)
 
-    def channel(self, object: str) -> Channel:
-        """Open an in-memory connection to a server object of the answer."""
+    def channel(self, object: str, env: dict[str, str] | None = None) -> Channel:
+        """Open an in-memory connection to a server object of the answer, or to what a function makes of `env`."""
         channel = f"c{next(self._ids)}"
         self._inbox[channel] = deque()
-        self.ask({"op": "open", "channel": channel, "object": object}, object)
+        self.ask({"op": "open", "channel": channel, "object": object, "env": env}, object)
         return Channel(self, channel)
 
     def pump(self, timeout: float) -> None:

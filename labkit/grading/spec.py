@@ -6,6 +6,8 @@
     exercises/<id>/starter.py      what the learner begins with
     exercises/<id>/solution.py     one good answer
     exercises/<id>/checks.py       pytest functions decorated with `labkit.grading.checks.check`
+                                   (with `range = "<drill>"` in exercise.toml, starter and solution are
+                                   servers/vulnerable/<drill>/vulnerable.py and fixed.py)
     exercises/<id>/wrong/*.py      plausible wrong answers; the docstring says which checks fail, and why it was written
 
 Every complaint names the file and the line, because the reader is an author in the middle of writing one.
@@ -26,6 +28,7 @@ from labkit.errors import LabError
 
 LAB_ROOT = Path(__file__).resolve().parents[2]
 EXERCISES = LAB_ROOT / "exercises"
+RANGE = LAB_ROOT / "servers" / "vulnerable"
 WORK = LAB_ROOT / "work"
 KINDS = ("write", "repair", "tape", "predict")
 TEMPORARY = "labkit-judge-"
@@ -112,6 +115,8 @@ class Spec:
     hints: tuple[str, ...]
     afterword: str
     limits: Limits = field(default_factory=Limits)
+    range: str = ""
+    """The drill of the security range that it repairs: starter and solution are the vulnerable server and its twin."""
 
     @property
     def checks_file(self) -> Path:
@@ -126,12 +131,12 @@ class Spec:
     @property
     def starter(self) -> str:
         """The source the learner begins with."""
-        return _text(self.folder / "starter.py")
+        return _text(RANGE / self.range / "vulnerable.py" if self.range else self.folder / "starter.py")
 
     @property
     def solution(self) -> str:
         """The source of one good answer."""
-        return _text(self.folder / "solution.py")
+        return _text(RANGE / self.range / "fixed.py" if self.range else self.folder / "solution.py")
 
     @cached_property
     def checks(self) -> tuple[CheckInfo, ...]:
@@ -162,13 +167,16 @@ def load(id: str, root: Path = EXERCISES) -> Spec:
     toml = folder / "exercise.toml"
     data = _parse(toml)
     _validate(toml, data)
-    for name in ("task.md", "starter.py", "solution.py", "checks.py"):
-        if not (folder / name).is_file():
-            raise ExerciseError(f"{folder / name}: the file is missing; every exercise has one.")
+    drill = data.get("range", "")
+    pair = [RANGE / drill / "vulnerable.py", RANGE / drill / "fixed.py"] if drill else []
+    pair = pair or [folder / "starter.py", folder / "solution.py"]
+    for file in (folder / "task.md", *pair, folder / "checks.py"):
+        if not file.is_file():
+            raise ExerciseError(f"{file}: the file is missing; every exercise has one.")
     fields: dict[str, Any] = {key: data[key] for key in _TYPES} | {
         key: tuple(data[key]) for key in ("objectives", "hints")
     }
-    spec = Spec(id=id, folder=folder, limits=Limits(**data.get("limits", {})), **fields)
+    spec = Spec(id=id, folder=folder, limits=Limits(**data.get("limits", {})), range=drill, **fields)
     total = sum(check.points for check in spec.checks)
     if total != spec.points:
         raise _complaint(toml, "points", f"points = {spec.points}, but the checks give {total}; make them equal")
@@ -229,9 +237,9 @@ def _complaint(path: Path, key: str, what: str) -> ExerciseError:
 
 def _validate(path: Path, data: dict[str, Any]) -> None:
     for key in data:
-        if key not in _TYPES and key != "limits":
-            close = difflib.get_close_matches(key, [*_TYPES, "limits"], n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(_TYPES)} and [limits]"
+        if key not in _TYPES and key not in ("limits", "range"):
+            close = difflib.get_close_matches(key, [*_TYPES, "limits", "range"], n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(_TYPES)}, range and [limits]"
             raise _complaint(path, key, f"unknown key {key!r}{hint}")
     for key, kind in _TYPES.items():
         if key not in data:
@@ -247,6 +255,9 @@ def _validate(path: Path, data: dict[str, Any]) -> None:
     for key in ("objectives", "hints"):
         if not all(isinstance(item, str) and item.strip() for item in data[key]):
             raise _complaint(path, key, f"{key} must be a list of sentences")
+    drill = data.get("range", "")
+    if not isinstance(drill, str) or (drill and not _ID.match(drill)):
+        raise _complaint(path, "range", f"range must be the name of a drill of the range, not {drill!r}")
     limits = data.get("limits", {})
     if not isinstance(limits, dict):
         raise _complaint(path, "limits", "limits must be a table: [limits]")

@@ -102,6 +102,7 @@ def _load(name: str, path: str) -> types.ModuleType:
 
 _guard = _load("labkit_guard", os.path.join(_HERE, "guard.py"))  # noqa: PTH118
 _landlock = _load("labkit_landlock", os.path.join(_HERE, "landlock.py"))  # noqa: PTH118
+_asgi = _load("labkit_asgi", os.path.join(_HERE, "asgi.py"))  # noqa: PTH118
 
 
 def _warm_up() -> None:
@@ -203,6 +204,7 @@ class _Shim:
         sys.stdout = open(1, "w", encoding="utf-8", buffering=1, closefd=False)  # noqa: SIM115
         self._module = types.ModuleType("answer")
         self._channels: dict[str, Any] = {}
+        self._made: dict[str, Any] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def run(self) -> None:
@@ -276,6 +278,19 @@ class _Shim:
         finally:
             await conn.close()
 
+    async def _do_http(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Send one HTTP request to the application that the learner's `app(env)` makes."""
+        app = self._make("app", request["env"], _asgi.Application)
+        return await app.ask(request["method"], request["path"], request["headers"], request["body"])
+
+    def _make(self, name: str, env: dict[str, str], wrap: Any = None) -> Any:
+        """What the learner's function of that name makes of settings; the same as long as they are the same."""
+        key = json.dumps([name, env], sort_keys=True)
+        if key not in self._made:
+            made = getattr(self._module, name)(env)
+            self._made[key] = wrap(made) if wrap else made
+        return self._made[key]
+
     async def _relay(self, request: dict[str, Any]) -> None:
         import mcp_types as T
         from mcp.client._memory import InMemoryTransport
@@ -283,7 +298,10 @@ class _Shim:
 
         channel = request["channel"]
         try:
-            async with InMemoryTransport(getattr(self._module, request["object"])) as (read, write):
+            made = request.get("env")
+            name = request["object"]
+            server = getattr(self._module, name) if made is None else self._make(name, made)
+            async with InMemoryTransport(server) as (read, write):
 
                 async def forward(frame: dict[str, Any]) -> None:
                     await write.send(SessionMessage(T.jsonrpc_message_adapter.validate_python(frame)))

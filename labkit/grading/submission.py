@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import json
 import re
 import tempfile
 import time
@@ -38,6 +39,25 @@ class Value:
     value: Any
     type: str
     portable: bool = True
+
+
+@dataclass(frozen=True)
+class HttpAnswer:
+    """What an application answered. Names of headers are in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: str
+
+    @property
+    def frames(self) -> list[Frame]:
+        """The JSON-RPC messages of the body, be it JSON or an event stream."""
+        texts = [line[5:] for line in self.body.splitlines() if line.startswith("data:")] or [self.body]
+        found: list[Frame] = []
+        for text in texts:
+            with contextlib.suppress(ValueError, TypeError):
+                found.append(dict(json.loads(text)))
+        return found
 
 
 class Submission:
@@ -89,6 +109,49 @@ class Submission:
         if key not in self._sessions:
             self._sessions[key] = self._open(*key)
         return self._sessions[key][0]
+
+    def made(self, env: dict[str, str], era: str = MODERN, *, client: str = "", by: str = "make") -> Session:
+        """A conversation, in memory, with the server that the answer's `make(env)` returns.
+
+        The server is made once for each `env`; every `client` has a conversation of its own with it.
+        """
+        key = (f"{by} {json.dumps(env, sort_keys=True)} {client}", era, by)
+        if key not in self._sessions:
+            channel = self._loaded().channel(by, env)
+            self._sessions[key] = Session(channel, era, "memory", self._limits.request).open(), None
+        return self._sessions[key][0]
+
+    def http(
+        self,
+        env: dict[str, str],
+        method: str = "POST",
+        path: str = "/mcp",
+        *,
+        headers: dict[str, str] | list[tuple[str, str]] | None = None,
+        body: str | Frame = "",
+    ) -> HttpAnswer:
+        """What the ASGI application of the answer's `app(env)` answers to one request; it is made once for each `env`.
+
+        Nothing is added to the headers but, for a body that is an object, its content type.
+        """
+        pairs = list(headers.items() if isinstance(headers, dict) else headers or [])
+        if not isinstance(body, str):
+            body = json.dumps(body)
+            if not any(name.lower() == "content-type" for name, _ in pairs):
+                pairs.append(("content-type", "application/json"))
+        request = {"op": "http", "env": env, "method": method, "path": path, "headers": pairs, "body": body}
+        answer: Frame = self._ask(request, "app").value
+        try:
+            return HttpAnswer(
+                int(answer["status"]), {str(n): str(v) for n, v in answer["headers"]}, str(answer["body"])
+            )
+        except (KeyError, TypeError, ValueError):
+            raise CheckFailed(f"the application gave no answer to {method} {path}") from None
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the process that has loaded the answer: what a check puts there, the answer can read."""
+        return self._loaded().folder
 
     def everywhere(self, *, object: str = "server") -> Iterator[Session]:
         """The server over every path: in memory and as a process, in both eras."""

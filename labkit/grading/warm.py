@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from labkit.grading.report import CRASHED, NOT_ATTEMPTED, CheckResult, Report, sign
-from labkit.grading.spec import LAB_ROOT, SOURCE_LIMIT, TEMPORARY, Spec
+from labkit.grading.spec import LAB_ROOT, RANGE, SOURCE_LIMIT, TEMPORARY, Spec
 
 GRACE = 15.0
 """Seconds beyond a run's own wall limit after which the judge counts as lost."""
@@ -188,7 +188,7 @@ def check_source(
         "starter": spec.starter,
         "source": source,
         "limits": asdict(spec.limits),
-        "forbidden": [str(spec.folder.parent), *forbidden],
+        "forbidden": [str(spec.folder.parent), str(RANGE), *forbidden],
         "seed": seed,
         "stop_at_first": stop_at_first,
     }
