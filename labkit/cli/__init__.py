@@ -18,6 +18,7 @@ from labkit.cli import cassettes, lab, notebooks, talk
 from labkit.cli import certify as certify_
 from labkit.cli import doctor as doctor_
 from labkit.cli import gateway as gateway_
+from labkit.cli import hosts as hosts_
 from labkit.grading import cli as grading
 from labkit.services import cli as services
 
@@ -44,6 +45,7 @@ app.command("replay")(cassettes.replay)
 grading.register(app)
 services.register(app)
 gateway_.register(app)
+hosts_.register(app)
 app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(lab.test)
 
 

@@ -35,6 +35,11 @@ def mask_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return masked
 
 
+def sounds_secret(name: str) -> bool:
+    """Whether what has this name is a credential: `API_KEY`, `Authorization`, `github-token`."""
+    return bool(_SECRET.search(name))
+
+
 @lru_cache(maxsize=256)
 def _hiding(name: str) -> Literal["all", "most", "none"]:
     # Cached: the same dozen names come with every HTTP call, and searching them was 1 % of it.

@@ -14,7 +14,7 @@ from labkit.errors import HostConfigError, did_you_mean
 
 _COMMENT = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
 _COMMA = re.compile(r'("(?:\\.|[^"\\])*")|,(?=\s*[}\]])')
-_INPUT = re.compile(r"\$\{(input|command|config):([^}]*)\}")
+INPUT = re.compile(r"\$\{(input|command|config):([^}]*)\}")
 _VARIABLE = re.compile(r"\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
@@ -76,20 +76,32 @@ def read_host_config(path: str | Path, server: str | None = None) -> HostEntry:
     return file.entry(server)
 
 
-def read_host_file(path: str | Path) -> HostFile:
-    """All that a host configuration file says. Raises HostConfigError when it cannot be read or is no JSON."""
+def read_host_file(path: str | Path, key: str = "") -> HostFile:
+    """All that a host configuration file says; with `key`, what one host reads: the servers below that member.
+
+    Raises HostConfigError when it cannot be read or is no JSON.
+    """
     path = Path(path)
     try:
-        config, twice = _parse(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise HostConfigError(f"Cannot read the host configuration {path}: {error.strerror or error}.") from error
+    except ValueError as error:
+        raise HostConfigError(f"{path} is not valid JSON: {error}.") from error
+    return parse_host_text(text, path, key)
+
+
+def parse_host_text(text: str, path: Path, key: str = "") -> HostFile:
+    """The same of a text; `path` is for messages. Raises HostConfigError when it is no JSON."""
+    try:
+        config, twice = _parse(text.removeprefix("\ufeff"))
     except ValueError as error:
         raise HostConfigError(f"{path} is not valid JSON: {error}.") from error
     whole = cast("dict[str, Any]", config) if isinstance(config, dict) else {}
     inner: Any = whole.get("mcp")
     if isinstance(inner, dict):
         whole = {**cast("dict[str, Any]", inner), **whole}
-    tables: Any = whole.get("mcpServers") or whole.get("servers")
+    tables: Any = whole.get(key) if key else whole.get("mcpServers") or whole.get("servers")
     servers = cast("dict[str, Any]", tables) if isinstance(tables, dict) else {}
     return HostFile(path, whole, servers, twice)
 
@@ -160,7 +172,7 @@ def _load(text: str) -> tuple[Any, tuple[str, ...]]:
 
 def _expand(value: Any, mistakes: list[str], at: str = "") -> Any:
     if isinstance(value, str):
-        if asked := _INPUT.search(value):
+        if asked := INPUT.search(value):
             mistakes.append(
                 f"{asked.group()}{f' ({at})' if at else ''} is something that only the editor can fill in. Write"
                 " ${env:NAME} in its place and set NAME in the environment."
