@@ -4,13 +4,12 @@ gateway_ours.py FOLDER URL ... stands in front of servers at URLs; with "stdio" 
 """
 
 import asyncio
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
 sys.path.append(str(Path(__file__).resolve().parents[2]))
-
-import serving
 
 from labkit.gateway import Gateway
 
@@ -29,5 +28,11 @@ def table(url: str) -> dict[str, Any]:
     return {"url": url} if url != "stdio" else {"command": sys.executable, "args": [BACKEND, "0", "stdio"]}
 
 
-gateway = Gateway.of({f"b{number}": table(url) for number, url in enumerate(URLS)}, POLICY)
-asyncio.run(serving.serve(gateway.app()))
+async def main() -> None:
+    """Serve as `labkit gateway run` does, until stdin closes."""
+    async with Gateway.of({f"b{number}": table(url) for number, url in enumerate(URLS)}, POLICY) as gateway:
+        print(json.dumps({"url": await gateway.start()}), flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+
+
+asyncio.run(main())

@@ -55,6 +55,7 @@ OURS = frozenset({"progressToken", LOG_LEVEL, HEADERS_META})
 STATE = "requestState"
 URIS = "labkit/uris"
 LEVEL = "labkit/level"
+INTRODUCED = "labkit/introduced"
 LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 LISTS: tuple[tuple[str, Kind, str], ...] = (
     ("tools/list", "tools", "tools"),
@@ -218,6 +219,19 @@ class Answers:
             raise MCPError(error.code, error.message, error.data) from error
         return _shaped(result, self.gateway.server.server_info_stamp)
 
+    async def call_tool_in_session(self, ctx: Context) -> Json:
+        """tools/call on the short way of the handshake era (`relay_session`): likewise, for the session's revision."""
+        try:
+            result = await self.call_tool(ctx, dict(ctx.params or {}))
+        except RpcError as error:
+            raise MCPError(error.code, error.message, error.data) from error
+        known = {name: value for name, value in result.items() if name not in NEWER}
+        try:
+            return _methods.serialize_server_result("tools/call", ctx.protocol_version, known)
+        except ValidationError:
+            logger.warning("a backend answered tools/call with what is no result of it")
+            raise MCPError(INTERNAL_ERROR, "Handler returned an invalid result") from None
+
     async def get_prompt(self, ctx: Context, params: Json) -> Json:
         """prompts/get"""
         _, route = await self._route(ctx, "prompts", str(params["name"]), "prompt")
@@ -369,10 +383,7 @@ class Answers:
             caller.client_info = meta.get(CLIENT_INFO)
             level = meta.get(LOG_LEVEL)
         else:
-            params = ctx.session.client_params
-            if params is not None:
-                caller.capabilities = params.capabilities.model_dump(by_alias=True, mode="json", exclude_none=True)
-                caller.client_info = params.client_info.model_dump(by_alias=True, mode="json", exclude_none=True)
+            caller.capabilities, caller.client_info = _introduced(ctx)
             connection = caller.owner = connection_of(ctx)
             level = connection.state.get(LEVEL, "debug") if connection is not None else None
         passed = {name: value for name, value in meta.items() if name not in OURS and not name.startswith(PREFIX)}
@@ -383,6 +394,23 @@ class Answers:
         if level in LEVELS or caller.progress_token is not None:
             caller.on_notify = _telling(ctx, level)
         return caller
+
+
+def _introduced(ctx: Context) -> tuple[Json, Json | None]:
+    """What a client of the handshake era has said that it can, and is: the same at each of its calls."""
+    params, connection = ctx.session.client_params, connection_of(ctx)
+    if params is None:
+        return {}, None
+    known = connection.state.get(INTRODUCED) if connection is not None else None
+    if known is None or known[0] is not params:  # it may shake hands again
+        capabilities, info = (
+            each.model_dump(by_alias=True, mode="json", exclude_none=True)
+            for each in (params.capabilities, params.client_info)
+        )
+        known = params, capabilities, info
+        if connection is not None:
+            connection.state[INTRODUCED] = known
+    return known[1], known[2]
 
 
 def _if_able(ask: Ask, caller: Caller) -> Ask:

@@ -1,30 +1,28 @@
-"""The short way for the message that a gateway sees most: a `tools/call` of the stateless era over HTTP, without
-progress or log messages.
+"""The short ways for the message that a gateway sees most: a `tools/call` over HTTP.
 
-Such a request needs nothing of what the SDK's server sets up for one: no stream, no session, no task of its own. It is
-checked by the SDK's own functions, in the SDK's order, and passes the same rules and the same handler. Whatever is not
-plainly in order, and whatever else there is, takes the long way, unread: so every refusal is the SDK's own, and the
-short way can allow nothing that the long one would not (tests/gateway/test_relay.py sends both the same and compares).
+Such a request needs little of what the SDK's server sets up for one. It is checked by the SDK's own functions, in the
+SDK's order, and passes the same rules and the same handler. Whatever is not plainly in order, and whatever else there
+is, takes the long way, unread: so every refusal is the SDK's own, and a short way can allow nothing that the long one
+would not (tests/gateway/test_relay*.py send both the same and compare). One is for the stateless era, here; the other
+for sessions of the handshake era, in `relay_session`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import TYPE_CHECKING, Any, cast
 
 from mcp.server.context import HandlerResult, ServerRequestContext
 from mcp.server.runner import modern_error_data
-from mcp.server.streamable_http import check_accept_headers
-from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
+from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared.inbound import (
     ERROR_CODE_HTTP_STATUS,
     InboundModernRoute,
     classify_inbound_request,
-    find_duplicated_routing_header,
     validate_mcp_param_headers,
 )
 from mcp_types import methods as _methods
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -32,6 +30,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from labkit.gateway import versions
 from labkit.gateway.exchange import LOG_LEVEL
 from labkit.gateway.peer import Json
+from labkit.gateway.relay_answer import Answer, Outcome, encoded
+from labkit.gateway.relay_headers import Headings
+from labkit.gateway.relay_session import Sessions, plain_call
 from labkit.patterns.calls import MODERN
 
 if TYPE_CHECKING:
@@ -39,22 +40,13 @@ if TYPE_CHECKING:
 
 PATH = "/mcp"
 LARGEST = 1 << 20
-"""Bytes of a body that takes the short way."""
-WATCH_AFTER = 0.1
-"""Seconds after which a client that hangs up is noticed."""
-PING_AFTER = 15.0
-"""Seconds without an answer after which the response becomes a stream that is kept alive."""
+"""Bytes of a body that takes a short way."""
 LONG_WAY_META = frozenset({"progressToken", LOG_LEVEL, versions.META})
 LONG_WAY_HEADERS = frozenset({b"transfer-encoding", versions.HEADER.encode()})
 LONG_WAY_PARAMS = frozenset({"requestState", "inputResponses"})
 
-_JSON_HEADERS = (b"content-type", b"application/json")
-_STREAM_HEADERS = [
-    (b"content-type", b"text/event-stream"),
-    (b"cache-control", b"no-cache, no-transform"),
-    (b"x-accel-buffering", b"no"),
-]
-_dumps = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+_MODERN = MODERN.encode()
+_HANDSHAKE = frozenset(version.encode() for version in HANDSHAKE_PROTOCOL_VERSIONS)
 
 
 class _NoSession:
@@ -68,17 +60,24 @@ _NO_SESSION: Any = _NoSession()
 
 
 class Relay:
-    """ASGI application: the short way for what may take it, `inner` for all else."""
+    """ASGI application: a short way for what may take it, `inner` for all else."""
 
     def __init__(self, gateway: Gateway, inner: ASGIApp, security: TransportSecuritySettings) -> None:
         self._gateway, self._inner = gateway, inner
-        self._security = TransportSecurityMiddleware(security)
+        self._headings = Headings(security)
+        self._sessions = Sessions(gateway)
         self.taken = 0
-        """Requests that took the short way."""
+        """Requests of the stateless era that took the short way."""
+
+    @property
+    def taken_in_sessions(self) -> int:
+        """Requests of the handshake era that took the short way."""
+        return self._sessions.taken
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] != PATH or not _may_be_short(scope):
+        era = _era(scope) if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] == PATH else ""
+        if not era or self._gateway.rules.traced:  # spans are made on the long way
             await self._inner(scope, receive, send)
             return
         read: list[Message] = []
@@ -91,122 +90,50 @@ class Relay:
             body += message.get("body", b"")
             if not message.get("more_body") or len(body) > LARGEST:
                 break
+
+        async def again() -> Message:
+            return read.pop(0) if read else await receive()
+
+        if era != MODERN:
+            await self._sessions.answer(scope, again, send, body, self._inner)
+            return
         request = Request(scope)
         decoded = await self._checked(request, body)
         if decoded is None:
-
-            async def again() -> Message:
-                return read.pop(0) if read else await receive()
-
             await self._inner(scope, again, send)
             return
         self.taken += 1
-        await _Exchange(self._gateway, request, decoded, receive, send).answer()
+        await Answer(receive, send, binding=True).give(self._outcome(request, decoded))
 
     async def _checked(self, request: Request, body: bytes) -> Json | None:
-        """The message, if it is in order in every respect, and nobody records spans: those are made on the long way."""
-        if self._gateway.rules.traced:
-            return None
-        if await self._security.validate_request(request, is_post=True) is not None:
-            return None
-        if check_accept_headers(request) != (True, True):
+        """The message of the stateless era, if it is in order in every respect."""
+        heading = await self._headings.of(request)
+        if heading is None:
             return None
         try:
-            decoded: Any = json.loads(body)
+            decoded = plain_call(json.loads(body))
         except (ValueError, RecursionError):
             return None
-        if not _is_plain_call(decoded):
+        if decoded is None:
             return None
-        headers = request.headers
-        if find_duplicated_routing_header(headers.items()) is not None:
+        params: Json = decoded["params"]
+        if LONG_WAY_META & params.get("_meta", {}).keys() or LONG_WAY_PARAMS & params.keys():
             return None
-        verdict = classify_inbound_request(decoded, headers=dict(headers))
+        verdict = classify_inbound_request(decoded, headers=heading.by_name)
         if not isinstance(verdict, InboundModernRoute) or verdict.protocol_version != MODERN:
             return None
-        params = decoded["params"]
         try:
             _methods.validate_client_request("tools/call", MODERN, params)
         except (ValidationError, KeyError):
             return None
         schema = self._gateway.registry.input_schema(params["name"])
-        if schema is None or validate_mcp_param_headers(schema, params.get("arguments") or {}, headers) is not None:
+        if schema is None:
             return None
-        return cast(Json, decoded)
+        if validate_mcp_param_headers(schema, params.get("arguments") or {}, heading.headers) is not None:
+            return None
+        return decoded
 
-
-def _may_be_short(scope: Scope) -> bool:
-    version = method = False
-    for name, value in scope["headers"]:
-        if name == b"mcp-protocol-version":
-            version = value == MODERN.encode()
-        elif name == b"mcp-method":
-            method = value == b"tools/call"
-        elif (name == b"content-length" and (len(value) > 7 or int(value) > LARGEST)) or name in LONG_WAY_HEADERS:
-            return False
-    return version and method
-
-
-def _is_plain_call(message: Any) -> bool:
-    if not isinstance(message, dict):
-        return False
-    whole = cast(Json, message)
-    request_id, given = whole.get("id"), whole.get("params")
-    params = cast(Json, given) if isinstance(given, dict) else {}
-    return (
-        whole.get("jsonrpc") == "2.0"
-        and whole.get("method") == "tools/call"
-        and isinstance(request_id, int | str)
-        and not isinstance(request_id, bool)
-        and whole.keys() <= {"jsonrpc", "id", "method", "params"}
-        and isinstance(params.get("name"), str)
-        and isinstance(params.get("_meta"), dict)
-        and not (LONG_WAY_META & params["_meta"].keys())
-        and not (LONG_WAY_PARAMS & params.keys())
-    )
-
-
-def _encoded(answer: Json) -> bytes:
-    try:
-        return _dumps(answer).encode()
-    except UnicodeEncodeError:  # half a pair of surrogates: JSON can carry it, UTF-8 cannot
-        return json.dumps(answer, separators=(",", ":")).encode()
-
-
-class _Exchange:
-    """One request and its answer."""
-
-    def __init__(self, gateway: Gateway, request: Request, message: Json, receive: Receive, send: Send) -> None:
-        self._gateway, self._request, self._message = gateway, request, message
-        self._receive, self._send = receive, send
-        self._streaming = self._gone = False
-
-    async def answer(self) -> None:
-        """Answer, unless the client hangs up before."""
-        loop = asyncio.get_running_loop()
-        self._task = asyncio.current_task()
-        self._watch: asyncio.Task[None] | None = None
-        timer = loop.call_later(WATCH_AFTER, self._begin_watch)
-        try:
-            try:
-                status, body = await self._outcome()
-            finally:
-                timer.cancel()
-                if self._watch is not None:
-                    self._watch.cancel()
-                    await asyncio.wait((self._watch,))
-        except asyncio.CancelledError:
-            if self._gone:
-                return  # the client has hung up: there is nobody to answer
-            raise
-        if self._streaming:
-            await self._send({"type": "http.response.body", "body": b"event: message\r\ndata: " + body + b"\r\n\r\n"})
-            return
-        headers = [_JSON_HEADERS, (b"content-length", b"%d" % len(body))]
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
-        await self._send({"type": "http.response.body", "body": body})
-
-    async def _outcome(self) -> tuple[int, bytes]:
-        message = self._message
+    async def _outcome(self, request: Request, message: Json) -> Outcome:
         params: Json = message["params"]
         context: ServerRequestContext[Any, Any] = ServerRequestContext(
             session=_NO_SESSION,
@@ -216,42 +143,34 @@ class _Exchange:
             request_id=message["id"],
             meta=params["_meta"],
             protocol_version=MODERN,
-            request=self._request,
+            request=request,
         )
         try:
             result = await self._gateway.rules.run(context, self._handle)
-            answer = {"jsonrpc": "2.0", "id": message["id"], "result": result}
-            return 200, _encoded(answer)
+            return 200, encoded({"jsonrpc": "2.0", "id": message["id"], "result": result})
         except Exception as error:
             data = modern_error_data(error)
             told = data.model_dump(mode="json", by_alias=True, exclude_none=True)
             answer = {"jsonrpc": "2.0", "id": message["id"], "error": told}
-            return ERROR_CODE_HTTP_STATUS.get(data.code, 200), _encoded(answer)
+            return ERROR_CODE_HTTP_STATUS.get(data.code, 200), encoded(answer)
 
     async def _handle(self, context: ServerRequestContext[Any, Any]) -> HandlerResult:
         return await self._gateway.answers.call_tool_checked(context)
 
-    def _begin_watch(self) -> None:
-        self._watch = asyncio.get_running_loop().create_task(self._watching())
 
-    async def _watching(self) -> None:
-        """End the call when the client hangs up; keep the connection alive while it takes long."""
-        hung_up = asyncio.ensure_future(self._hung_up())
-        try:
-            while True:
-                done, _ = await asyncio.wait((hung_up,), timeout=PING_AFTER)
-                if done:
-                    self._gone = True
-                    assert self._task is not None
-                    self._task.cancel()
-                    return
-                if not self._streaming:
-                    self._streaming = True
-                    await self._send({"type": "http.response.start", "status": 200, "headers": _STREAM_HEADERS})
-                await self._send({"type": "http.response.body", "body": b": ping\r\n\r\n", "more_body": True})
-        finally:
-            hung_up.cancel()
-
-    async def _hung_up(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+def _era(scope: Scope) -> str:
+    """The version of the protocol that a request may take a short way in; "" when it may take none."""
+    version = method = b""
+    session = False
+    for name, value in scope["headers"]:
+        if name == b"mcp-protocol-version":
+            version = value if not version else b"two"
+        elif name == b"mcp-method":
+            method = value
+        elif name == b"mcp-session-id":
+            session = True
+        elif (name == b"content-length" and (len(value) > 7 or int(value) > LARGEST)) or name in LONG_WAY_HEADERS:
+            return ""
+    if version == _MODERN:
+        return MODERN if method == b"tools/call" else ""
+    return cast(bytes, version).decode() if session and version in _HANDSHAKE else ""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from labkit.errors import ConnectError
+from labkit.gateway.joined_writes import JoinedWrites
 from labkit.gateway.relay import PATH
 from labkit.session.serving import claim
 
@@ -25,7 +26,8 @@ def settings(gateway: Gateway, *, relay: bool = True) -> uvicorn.Config:
     """How uvicorn serves a gateway."""
     return uvicorn.Config(
         gateway.app(relay=relay),
-        http="httptools",
+        http=JoinedWrites,
+        ws="none",
         lifespan="on",
         log_level="warning",
         access_log=False,

@@ -93,8 +93,8 @@ class Answer:
     def messages(self) -> list[Json]:
         """The JSON-RPC messages in it, whichever way they came."""
         if self.headers.get("content-type", "").startswith("text/event-stream"):
-            lines = self.body.decode().splitlines()
-            return [json.loads(line[5:]) for line in lines if line.startswith("data:")]
+            lines = self.body.replace(b"\r\n", b"\n").split(b"\n")  # a text may hold other ends of lines
+            return [json.loads(line[5:]) for line in lines if line.startswith(b"data:")]
         return [json.loads(self.body.decode())] if self.body else []
 
     @property

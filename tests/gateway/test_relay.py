@@ -18,7 +18,7 @@ from mcp.server.context import ServerRequestContext
 from pydantic import Field
 
 from labkit.defences.identity import hash_key
-from labkit.gateway import Gateway, relay
+from labkit.gateway import Gateway, relay, relay_answer
 from labkit.patterns.ledger_reading import search
 
 from .conftest import MODERN, Asked, ScriptedHttp, until
@@ -539,8 +539,8 @@ async def test_a_call_that_takes_long_becomes_a_stream_that_is_kept_alive(
 ) -> None:
     import mcp.server._streamable_http_modern as sdk
 
-    monkeypatch.setattr(relay, "PING_AFTER", 0.05)
-    monkeypatch.setattr(relay, "WATCH_AFTER", 0.01)
+    monkeypatch.setattr(relay_answer, "PING_AFTER", 0.05)
+    monkeypatch.setattr(relay_answer, "WATCH_AFTER", 0.01)
     monkeypatch.setattr(sdk, "_SSE_PING_INTERVAL", 0.05)
     before = both.taken()
     body = call("t.slow", {"seconds": 0.3})
@@ -555,8 +555,8 @@ async def test_a_call_that_takes_long_becomes_a_stream_that_is_kept_alive(
 async def test_an_error_at_the_end_of_a_stream_is_told_in_it(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
     import mcp.server._streamable_http_modern as sdk
 
-    monkeypatch.setattr(relay, "PING_AFTER", 0.02)
-    monkeypatch.setattr(relay, "WATCH_AFTER", 0.01)
+    monkeypatch.setattr(relay_answer, "PING_AFTER", 0.02)
+    monkeypatch.setattr(relay_answer, "WATCH_AFTER", 0.01)
     monkeypatch.setattr(sdk, "_SSE_PING_INTERVAL", 0.02)
     for gateway in both.gateways:
         monkeypatch.setattr(gateway.backends["s"], "timeout", 0.2)
