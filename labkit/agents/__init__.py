@@ -1,0 +1,45 @@
+"""Agents: the loop between a model and tools, and models that need no key.
+
+    from labkit.agents import ObedientModel, run
+    told = await run(ObedientModel(), "Add 2 and 3.", {"calc": calc})      # calc: a labkit connection
+    told.text, told.calls, told                                            # the answer, each call, the whole transcript
+
+| module | what it has |
+|---|---|
+| `model` | what a model is given and what it returns: messages, tools, calls; the protocol `Model` |
+| `toolbox` | the tools of several connections, their names kept apart |
+| `loop` | `run`: ask the model, make its calls, feed back what came, until it answers |
+| `transcript` | what was said and done, in order |
+| `scripted` | a model that is plain Python |
+| `obedient` | a model that follows instructions wherever it reads them |
+| `real` | `model_from_environment`: a model of Anthropic or OpenAI, when a key is set |
+"""
+
+from __future__ import annotations
+
+from labkit.agents.loop import Gate, run
+from labkit.agents.model import Message, Model, ModelError, Reply, Tool, ToolCall
+from labkit.agents.obedient import ObedientModel
+from labkit.agents.real import model_from_environment
+from labkit.agents.scripted import ScriptedModel, call
+from labkit.agents.toolbox import Connections, Toolbox, ToolResult
+from labkit.agents.transcript import Transcript
+
+__all__ = [
+    "Connections",
+    "Gate",
+    "Message",
+    "Model",
+    "ModelError",
+    "ObedientModel",
+    "Reply",
+    "ScriptedModel",
+    "Tool",
+    "ToolCall",
+    "ToolResult",
+    "Toolbox",
+    "Transcript",
+    "call",
+    "model_from_environment",
+    "run",
+]

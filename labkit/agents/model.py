@@ -1,0 +1,79 @@
+"""What a model is given and what it returns, whoever's model it is.
+
+A model is a function of a conversation and of the tools that are offered: it answers with text, with calls of tools, or
+with both. It does nothing by itself; the loop makes the calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from labkit.errors import LabError
+
+Json = dict[str, Any]
+Role = Literal["system", "user", "assistant", "tool"]
+
+
+class ModelError(LabError):
+    """A model that cannot be used, or that gave no answer."""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A tool as a model sees it. `name` is what it calls it by; `schema` is the JSON Schema of its arguments."""
+
+    name: str
+    description: str = ""
+    schema: Json = field(default_factory=lambda: {"type": "object"})
+
+    @classmethod
+    def of(cls, definition: Json, name: str = "") -> Tool:
+        """A tool from its MCP definition, under another name if one is given. A title goes before the description."""
+        parts = [str(definition[key]) for key in ("title", "description") if definition.get(key)]
+        return cls(name or definition["name"], "\n".join(parts), definition.get("inputSchema") or {"type": "object"})
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """A call that a model wants made. Its `id` binds the result to it."""
+
+    id: str
+    name: str
+    arguments: Json = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True)
+class Message:
+    """One entry of a conversation.
+
+    `calls` are an assistant's. A message of role "tool" answers the call `call_id`, and `is_error` says that it failed.
+    """
+
+    role: Role
+    text: str = ""
+    calls: tuple[ToolCall, ...] = ()
+    call_id: str = ""
+    is_error: bool = False
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a model returned. Without calls the conversation is over, and `text` is its answer."""
+
+    text: str = ""
+    calls: tuple[ToolCall, ...] = ()
+
+
+class Model(Protocol):
+    """A model: anything with a name that replies."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in transcripts."""
+        ...
+
+    async def reply(self, messages: Sequence[Message], tools: Sequence[Tool]) -> Reply:
+        """The next reply. Raises ModelError when there is none to be had."""
+        ...

@@ -1,0 +1,194 @@
+"""The adapters of real models, over real HTTP, against a local server that speaks the two wire formats."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+import labkit as lab
+from labkit.agents import Message, ModelError, Reply, Tool, ToolCall, model_from_environment, run
+from labkit.agents.real import AnthropicModel, OpenAIModel
+from labkit.agents.stage import Prop, tool
+
+pytestmark = pytest.mark.anyio
+KEY = "canary-key-of-nobody"
+
+
+class Service:
+    """Answers what it was told to, in order, and writes down what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, dict[str, str], dict[str, Any]]] = []
+        self.answers: list[tuple[int, dict[str, Any]]] = []
+        service = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                service.asked.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+                status, answer = service.answers.pop(0)
+                data = json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
+        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    running = Service()
+    yield running
+    running.close()
+
+
+def anthropic_answer(*blocks: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    usage = {"input_tokens": 1, "output_tokens": 1}
+    about = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "stop_sequence": None, "usage": usage}
+    stop = "tool_use" if any(each["type"] == "tool_use" for each in blocks) else "end_turn"
+    return 200, {**about, "content": list(blocks), "stop_reason": stop}
+
+
+def openai_answer(text: str | None, *calls: tuple[str, str, str]) -> tuple[int, dict[str, Any]]:
+    message: dict[str, Any] = {"role": "assistant", "content": text}
+    if calls:
+        message["tool_calls"] = [
+            {"id": id, "type": "function", "function": {"name": name, "arguments": given}} for id, name, given in calls
+        ]
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls" if calls else "stop"}
+    return 200, {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
+
+
+def installed(name: str) -> None:
+    pytest.importorskip(name, reason=f"python -m pip install {name}")
+
+
+SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}, "required": ["a", "b"]}
+
+
+async def sums(model: Any) -> Any:
+    """Two calls in one reply, one of which fails, and an answer."""
+    prop = Prop(
+        "calc", [tool("add", "Add.", a="integer", b="integer")], lambda name, given: str(given["a"] + given["b"])
+    )
+    async with await lab.connect(prop.server) as calc:
+        told = await run(model, "Add.", {"calc": calc}, system="Be short.")
+    await model.close()
+    return told
+
+
+async def test_anthropic(service: Service) -> None:
+    installed("anthropic")
+    service.answers = [
+        anthropic_answer(
+            {"type": "text", "text": "I add."},
+            {"type": "tool_use", "id": "t1", "name": "calc_add", "input": {"a": 2, "b": 3}},
+            {"type": "tool_use", "id": "t2", "name": "calc_sub", "input": {}},
+        ),
+        anthropic_answer({"type": "text", "text": "It is 5."}),
+    ]
+    model = model_from_environment({"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": service.url, "LAB_MODEL": "m-1"})
+    assert isinstance(model, AnthropicModel)
+    told = await sums(model)
+    assert (told.text, told.ended, told.model) == ("It is 5.", "answered", "m-1")
+    (path, headers, first), (_, _, second) = service.asked
+    assert path.startswith("/v1/messages") and KEY in (headers.get("x-api-key", "") + headers.get("authorization", ""))
+    assert (first["model"], first["system"]) == ("m-1", "Be short.")
+    assert first["tools"] == [{"name": "calc_add", "description": "Add.", "input_schema": SCHEMA}]
+    assert first["messages"] == [{"role": "user", "content": [{"type": "text", "text": "Add."}]}]
+    assistant, results = second["messages"][1:]
+    assert [block["type"] for block in assistant["content"]] == ["text", "tool_use", "tool_use"]
+    assert assistant["content"][1] == {"type": "tool_use", "id": "t1", "name": "calc_add", "input": {"a": 2, "b": 3}}
+    fine, failed = results["content"]
+    assert results["role"] == "user" and fine == {
+        "type": "tool_result", "tool_use_id": "t1", "content": "5", "is_error": False}  # fmt: skip
+    assert (failed["tool_use_id"], failed["is_error"]) == ("t2", True) and "no tool 'calc_sub'" in failed["content"]
+
+
+async def test_openai(service: Service) -> None:
+    installed("openai")
+    calls = ("t1", "calc_add", '{"a": 2, "b": 3}'), ("t2", "calc_add", "{not json")
+    service.answers = [openai_answer(None, *calls), openai_answer("It is 5.")]
+    model = model_from_environment({"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": f"{service.url}/v1"})
+    assert isinstance(model, OpenAIModel)
+    told = await sums(model)
+    assert (told.text, told.ended) == ("It is 5.", "answered")
+    (path, headers, first), (_, _, second) = service.asked
+    assert path == "/v1/chat/completions" and headers["authorization"] == f"Bearer {KEY}"
+    assert first["messages"] == [{"role": "system", "content": "Be short."}, {"role": "user", "content": "Add."}]
+    function = {"name": "calc_add", "description": "Add.", "parameters": SCHEMA}
+    assert first["tools"] == [{"type": "function", "function": function}]
+    assistant, fine, failed = second["messages"][2:]
+    assert assistant["tool_calls"][0]["function"] == {"name": "calc_add", "arguments": '{"a": 2, "b": 3}'}
+    assert fine == {"role": "tool", "tool_call_id": "t1", "content": "5"}
+    assert failed["tool_call_id"] == "t2" and failed["content"].startswith("Error: ")
+
+
+KINDS = [(AnthropicModel, "anthropic", ""), (OpenAIModel, "openai", "/v1")]
+
+
+@pytest.mark.parametrize(("kind", "package", "way"), KINDS, ids=[kind[1] for kind in KINDS])
+async def test_an_error_of_the_service_is_told_without_the_key(
+    service: Service, kind: Any, package: str, way: str
+) -> None:
+    installed(package)
+    error = {"type": "error", "error": {"type": "authentication_error", "message": "invalid key"}}
+    service.answers = [(401, error)]
+    model = kind(KEY, base_url=service.url + way)
+    with pytest.raises(ModelError, match=r"gave no answer: AuthenticationError.*invalid key") as caught:
+        await model.reply([Message("user", "Hi")], [])
+    assert KEY not in str(caught.value) + repr(model)
+    assert "tools" not in service.asked[0][2]
+    await model.close()
+
+
+@pytest.mark.parametrize(("kind", "package", "way"), KINDS, ids=[kind[1] for kind in KINDS])
+async def test_names_that_the_service_does_not_take(service: Service, kind: Any, package: str, way: str) -> None:
+    installed(package)
+    tools = [Tool("a.b"), Tool("a_b"), Tool("é" * 80), Tool("gone")]
+    answer: Any = anthropic_answer({"type": "tool_use", "id": "t", "name": "a_b_2", "input": {}})
+    service.answers = [answer if package == "anthropic" else openai_answer(None, ("t", "a_b_2", ""))]
+    model = kind(KEY, base_url=service.url + way)
+    past = [
+        Message("user", "Hi"),
+        Message("assistant", "", (ToolCall("u", "gone.by", {}),)),
+        Message("tool", "x", call_id="u"),
+    ]
+    assert await model.reply(past, tools) == Reply("", (ToolCall("t", "a_b", {}),))
+    names = [each.get("name") or each["function"]["name"] for each in service.asked[0][2]["tools"]]
+    assert names == ["a_b", "a_b_2", "_" * 60, "gone"]
+    assert "gone_by" in json.dumps(service.asked[0][2]["messages"])
+    await model.close()
+
+
+def test_without_a_key_there_is_no_model() -> None:
+    assert model_from_environment({}) is None
+    assert model_from_environment({"ANTHROPIC_API_KEY": "", "OPENAI_BASE_URL": "http://x"}) is None
+
+
+@pytest.mark.parametrize("package", ["anthropic", "openai"])
+def test_a_missing_package_is_told_with_how_to_get_it(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ModelError, match=rf"'{package}' is not installed: python -m pip install {package}\.") as caught:
+        model_from_environment({f"{package.upper()}_API_KEY": KEY})
+    assert KEY not in str(caught.value)
