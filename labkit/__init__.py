@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from labkit import errors as errors
     from labkit import services as services
     from labkit.catalog import Catalog
-    from labkit.drills.ranges import drill as drill
-    from labkit.drills.ranges import drills as drills
     from labkit.errors import ArgumentsError as ArgumentsError
     from labkit.errors import CallTimeoutError as CallTimeoutError
     from labkit.errors import CatalogError as CatalogError
@@ -40,6 +38,8 @@ if TYPE_CHECKING:
     from labkit.grading import exercise as exercise
     from labkit.grading import progress as progress
     from labkit.grading import reset_all as reset_all
+    from labkit.range.definition import drill as drill
+    from labkit.range.definition import drills as drills
     from labkit.session import sync as sync
     from labkit.session.connection import connect as connect
     from labkit.session.handlers import scripted as scripted
@@ -88,8 +88,8 @@ _WHERE: dict[str, str] = {
     "timeline": "labkit.ui.timeline",
     "fleet": "labkit.ui.fleet",
     "compare_eras": "labkit.ui.compare",
-    "drill": "labkit.drills.ranges",
-    "drills": "labkit.drills.ranges",
+    "drill": "labkit.range.definition",
+    "drills": "labkit.range.definition",
     "exercise": "labkit.grading",
     "progress": "labkit.grading",
     "reset_all": "labkit.grading",

@@ -17,7 +17,7 @@ FLOORS = [
     {"session", "patterns", "services"},
     {"defences"},
     {"gateway", "testbench", "agents"},
-    {"drills"},
+    {"range"},
     {"course", "grading"},
     {"ui"},
     {"cli", "magics", "__init__"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -17,6 +18,10 @@ class KeyConfig:
     principal: str
     sha256: str = field(repr=False)
     roles: tuple[str, ...] = ()
+    expires: float | None = None
+    """When it ends, in seconds since 1970; None for never."""
+    scopes: tuple[str, ...] = ()
+    """What it may be used for, where scopes are asked for."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,13 @@ class JwtConfig:
     jwks: str = ""
     secret: str = field(default="", repr=False)
     roles_claim: str = "roles"
+    name: str = ""
+    """What to call the issuer, where there are several."""
+    roles: Mapping[str, tuple[str, ...]] | None = None
+    """The roles here of each role there; None when they are the same."""
+    type: str = ""
+    """What the header `typ` has to be, such as at+jwt (RFC 9068), so that the issuer's other tokens are none; "" for
+    any."""
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,8 @@ class Score:
     id: str
     total: int = 0
     killed: int = 0
-    explained: dict[str, str] = field(default_factory=dict[str, str])
+    explained: list[str] = field(default_factory=list[str])
+    """Survivors with an explanation; one explanation may be that of several."""
     survivors: list[str] = field(default_factory=list[str])
 
     @property
@@ -195,7 +196,7 @@ def run(spec: Spec, pool: Judges, explained: dict[str, str], jobs: int = 2) -> S
             if not survived:
                 score.killed += 1
             elif mutant.what in explained:
-                score.explained[mutant.what] = explained[mutant.what]
+                score.explained.append(mutant.what)
             else:
                 score.survivors.append(mutant.what)
     return score
@@ -222,7 +223,7 @@ def main(ids: list[str]) -> int:
             counts = f"{len(score.explained)} | {len(score.survivors)}"
             print(f"| {id} | {score.total} | {score.killed} | {score.share:.1%} | {counts} |", flush=True)
             notes += [f"open      {id}: {what}" for what in score.survivors]
-            notes += [f"explained {id}: {what}: {why}" for what, why in score.explained.items()]
+            notes += [f"explained {id}: {what}: {known[id][what]}" for what in score.explained]
     finally:
         pool.close()
     print(f"| all | {total} | {killed} | {killed / max(total, 1):.1%} | | |")

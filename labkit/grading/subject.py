@@ -252,7 +252,7 @@ class _Shim:
 
     async def _do_load(self, request: dict[str, Any]) -> list[str]:
         with io.open_code(self._file) as file:  # noqa: ASYNC230 - nothing else runs yet
-            code = compile(file.read(), self._file, "exec")
+            code = compile(file.read(), self._file, "exec", dont_inherit=True)
         sys.modules["answer"] = self._module
         self._module.__file__ = self._file
         exec(code, self._module.__dict__)
@@ -271,7 +271,7 @@ class _Shim:
         from labkit.session.connection import connect
 
         space: dict[str, Any] = {"__name__": "given_server"}
-        exec(compile(request["server"], "<given server>", "exec"), space)
+        exec(compile(request["server"], "<given server>", "exec", dont_inherit=True), space)
         conn = await connect(space["server"], era=request["era"])
         try:
             return await getattr(self._module, request["name"])(conn, *request["args"])

@@ -262,7 +262,8 @@ class Submission:
         if self._shim:
             self._shim.close()
         self._shim = None
-        self._sessions = {key: value for key, value in self._sessions.items() if key[0] != "memory"}
+        # What was in memory went with it: those have no process of their own.
+        self._sessions = {key: value for key, value in self._sessions.items() if value[1] is not None}
 
     def _start(self, mode: str) -> tuple[Subject, Path]:
         if len(self._losses) >= RESTARTS:

@@ -13,7 +13,7 @@ call ends, however it ends. `ledger` tells what the chain of hashes proves and w
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -38,7 +38,11 @@ class AuditStats:
 
 
 class Audit(CallMiddleware):
-    """`to` is a folder, or a Ledger of your own. `required`: while nothing can be written, calls are refused."""
+    """`to` is a folder, or a Ledger of your own. `required`: while nothing can be written, calls are refused.
+
+    `clean` is given arguments and texts before they are masked: names and forms are all that `masking` knows, and a
+    `labkit.defences.redaction.Redactor` finds more, at more cost.
+    """
 
     def __init__(
         self,
@@ -48,9 +52,11 @@ class Audit(CallMiddleware):
         limit: int = LIMIT,
         preview: int = 0,
         required: bool = False,
+        clean: Callable[[Any], Any] | None = None,
     ) -> None:
         self.ledger = to if isinstance(to, Ledger) else Ledger(to, key=key)
         self._limit, self._preview, self._required = limit, preview, required
+        self._clean: Callable[[Any], Any] = clean or _as_it_is
         self._written = self._lost = self._refused = 0
         self._failing = False
 
@@ -88,7 +94,8 @@ class Audit(CallMiddleware):
 
     def write(self, record: Mapping[str, Any]) -> bool:
         """Record something else that happened: masked, with the time and the current correlation id."""
-        return self._append({"at": timestamp(), "correlation": correlation.current(), **masked(record, self._limit)})
+        kept = masked(self._clean(record), self._limit)
+        return self._append({"at": timestamp(), "correlation": correlation.current(), **kept})
 
     def _record(self, call: Call, began: float, ended: Result | BaseException) -> None:
         outcome = outcome_of(ended)
@@ -97,17 +104,17 @@ class Audit(CallMiddleware):
             "who": call.principal,
             "client": call.client[:100],
             "tool": call.tool[:100],
-            "arguments": masked(call.arguments, self._limit),
+            "arguments": masked(self._clean(call.arguments), self._limit),
             "outcome": outcome,
             "ms": round((time.perf_counter() - began) * 1000, 3),
             "correlation": correlation.current(),
         }
         if isinstance(ended, BaseException):
-            record["error"] = mask_text(f"{type(ended).__name__}: {ended}", self._limit)
+            record["error"] = mask_text(self._clean(f"{type(ended).__name__}: {ended}"), self._limit)
         elif outcome == "refused":
             record["reason"] = ended["_meta"][META_REASON]
         if not isinstance(ended, BaseException) and (limit := self._limit if outcome == "error" else self._preview):
-            record["error" if outcome == "error" else "result"] = mask_text(_first_text(ended), limit)
+            record["error" if outcome == "error" else "result"] = mask_text(self._clean(_first_text(ended)), limit)
         self._append(record)
 
     def _append(self, record: Mapping[str, Any]) -> bool:
@@ -129,6 +136,10 @@ class Audit(CallMiddleware):
             return False
         self._failing = False
         return True
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def _first_text(result: Result) -> str:

@@ -35,17 +35,22 @@ _ALONE = frozenset(
     auth jwt cookie cookies signature otp pin cvv cvc ssn apikey authtoken accesstoken privatekey""".split()  # noqa: SIM905
 )
 _KEYS = frozenset(("api", "access", "private", "signing", "encryption", "session", "master", "service"))
-_SAID = r"password|passwd|passphrase|pwd|secret|token|credentials?|api[-_ ]?key|access[-_ ]?key"
 # Bounded and without nested repeats: what is searched comes from strangers, and must not make the search slow.
+SAID = r"password|passwd|passphrase|pwd|secret|token|credentials?|api[-_ ]?key|access[-_ ]?key"
+PRIVATE_KEY = r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,40}-----|\Z)"
+JWT = r"\beyJ[\w-]{5,}\.[\w-]+(?:\.[\w-]*)?"
+KNOWN = r"\b(?:sk|pk|rk|ghp|gho|ghs|github_pat|glpat|xox[abps])[-_][\w-]{10,}|\bAKIA[A-Z0-9]{16}\b"
+URL_USER = r"(?<=://)[^\s/@?#]{1,256}(?=@)"
+"""Patterns of secrets, without regard to case: names of members that hold one, and what shows itself by its form."""
 _SECRET = re.compile(
-    r"(?P<key>-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,40}-----|\Z))"
-    r"|(?P<jwt>\beyJ[\w-]{5,}\.[\w-]+(?:\.[\w-]*)?)"
-    r"|(?P<known>\b(?:sk|pk|rk|ghp|gho|ghs|github_pat|glpat|xox[abps])[-_][\w-]{10,}|\bAKIA[A-Z0-9]{16}\b)"
-    r"|(?<=://)(?P<user>[^\s/@?#]{1,256})(?=@)"
+    rf"(?P<key>{PRIVATE_KEY})"
+    rf"|(?P<jwt>{JWT})"
+    rf"|(?P<known>{KNOWN})"
+    rf"|{URL_USER}"
     r"|(?P<scheme>\b(?:bearer|basic(?=\s{1,4}(?-i:[a-z]*[A-Z0-9+/=])))\s{1,4})[\w.~+/=-]{6,}"
     r"|(?P<line>\b(?:set-)?cookie2?\s{0,4}:\s{0,4})[^\r\n]+"
     # The value may be quoted, with backslashes in JSON inside of JSON, and may begin with the name of a scheme.
-    rf"|(?P<name>(?:{_SAID})[\\\"']{{0,4}}\s{{0,4}}[:=]\s{{0,4}})"
+    rf"|(?P<name>(?:{SAID})[\\\"']{{0,4}}\s{{0,4}}[:=]\s{{0,4}})"
     r"(?:\\{0,3}\"[^\"]*\"?|'[^']*'?|(?:(?:bearer|basic)\s{1,4})?[^\s\"',;&}]+)",
     re.IGNORECASE,
 )

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import shutil
 import tempfile
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 
@@ -25,6 +26,27 @@ async def secret_file() -> AsyncGenerator[tuple[Path, str]]:
         path, canary = Path(folder).resolve() / "canary.txt", word()
         path.write_text(canary + "\n", encoding="utf-8")
         yield path, canary
+
+
+@contextmanager
+def ways_out(folder: Path, canary: str) -> Generator[list[str]]:
+    """Paths that lead out of a folder to a canary, and look as if they stayed: for servers that compare text.
+
+    A neighbour whose name begins like the folder's, and a link in it. Both are gone afterwards.
+    """
+    beside = Path(tempfile.mkdtemp(prefix=f"{folder.name}-labkit-", dir=folder.parent))
+    link = folder / f"labkit-{word().lower()}"
+    try:
+        (beside / "canary.txt").write_text(canary + "\n", encoding="utf-8")
+        found = [f"../{beside.name}/canary.txt", str(beside / "canary.txt")]
+        with suppress(OSError):  # not everybody may make links on Windows
+            link.symlink_to(beside, target_is_directory=True)
+            found += [f"{link.name}/canary.txt", str(link / "canary.txt")]
+        yield found
+    finally:
+        with suppress(OSError):
+            link.unlink(missing_ok=True)
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 class Port:

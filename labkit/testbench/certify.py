@@ -38,8 +38,11 @@ SECTIONS = (
     "fuzz",
     "fuzz_sequence",
     "security",
+    "security_sql",
+    "security_cost",
     "security_text",
     "security_http",
+    "security_state",
     "load",
 )
 """Modules of this package whose checks are run, in this order."""

@@ -24,7 +24,7 @@ from labkit.testbench.certify import certify
 _NO_MODULE = re.compile(r"No module named '?([\w.]+)")
 _SECRETS = re.compile(r"\$\{\{\s*secrets\.([A-Za-z_]\w*)\s*\}\}")
 _INPUT = re.compile(r"\$\{input:([A-Za-z_]\w*)\}")
-BUDGET = 30.0
+BUDGET = 60.0
 """Seconds for one entry."""
 LONGEST = 1500
 """Characters of what a server said before it ended."""
@@ -64,6 +64,9 @@ async def try_entry(host: Host, raw: Mapping[str, Any], name: str, *, project: P
         Mistake("stdout", name, f"{finding.message}. stdout is for messages: print to stderr, or use logging.")
         for finding in noise[:1]
     )
+    if certificate.late:
+        sentence = f"{certificate.late} checks did not fit {BUDGET:g} s: server or machine are slow."
+        said = (*said, Mistake("slow", name, sentence))
     return Trial(name, certificate, said)
 
 

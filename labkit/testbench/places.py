@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+import tempfile
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
+from weakref import WeakKeyDictionary
 
 from labkit.testbench.bench import Bench
 from labkit.testbench.check import Finding, Severity
@@ -21,8 +26,13 @@ MOST = 40
 """Places of one server that are probed."""
 URIS = 3
 """Listed resources whose addresses are led on."""
+FOLDERS = 4
+"""Folders that a server was lent, of which the way out is looked for."""
 DEEP = 3
 """Steps into the arguments: a text, in an object, in a list."""
+SILENCES = 3
+"""Probes without an answer, after which a place is left alone."""
+_SILENT: WeakKeyDictionary[Bench, Counter[tuple[str, str]]] = WeakKeyDictionary()
 _VARIABLE = re.compile(r"\{([+#./;?&]?)(\w+)[*]?\}")
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -74,7 +84,13 @@ class Place:
         method, params = self.request(payload)
         answer = await wire.request(method, params, timeout=PATIENCE)
         await wire.give_up(answer)
+        if answer.came == "silence":
+            _SILENT.setdefault(bench, Counter())[self.owner, self.argument] += 1
         return answer
+
+    def waits(self, bench: Bench) -> bool:
+        """Whether it gave no answer in time, again and again: it waits for something, and has taken enough time."""
+        return _SILENT.get(bench, Counter[tuple[str, str]]())[self.owner, self.argument] >= SILENCES
 
     def finding(
         self, said: str, payload: str, answer: Answer, era: str, *, severity: Severity | None = None
@@ -151,3 +167,21 @@ async def addresses(bench: Bench, era: str) -> list[Place]:
     listed = [str(each["uri"]) for each in (await tour(bench, era)).items.get("resources/list", []) if "uri" in each]
     owners = ["file://", *(owner for uri in listed[:URIS] for owner in (uri.rpartition("/")[0], uri))]
     return [Place("resource", owner, "uri", {}, {}) for owner in dict.fromkeys(owners) if owner]
+
+
+def lent(bench: Bench) -> list[Path]:
+    """The folders for this test: those that the server was started with - as arguments, settings or where it runs -
+    and that lie in the system's folder for temporary files, with the folders in them.
+
+    In these something may be made for a moment. Others hold what is somebody's, and are left alone.
+    """
+    params, temporary = bench.plan.params, Path(tempfile.gettempdir()).resolve()
+    given = [*bench.options.env.values(), str(bench.options.cwd or "")]
+    given += [*params.args, *(params.env or {}).values(), str(params.cwd or "")] if params else []
+    found: list[Path] = []
+    for text in given:
+        with suppress(OSError, ValueError):
+            path = Path(text).resolve()
+            if text and path.is_dir() and path.is_relative_to(temporary) and path != temporary:
+                found += [path, *(each for each in sorted(path.iterdir()) if each.is_dir() and not each.is_symlink())]
+    return list(dict.fromkeys(found))[:FOLDERS]

@@ -1,7 +1,8 @@
 """Injection: text that leaves the place it was meant for, and becomes a path, a query, a command, code or an address.
 
 Every probe brings a canary that only comes back when the text was *run*: the answer has to hold what was computed, not
-what was sent. What a server merely repeats is no finding. Nothing is written, and no address but loopback is asked for.
+what was sent. What a server merely repeats is no finding. Nothing is written but into folders for temporary files that
+the server was started with, and nothing of it stays; no address but loopback is asked for.
 """
 
 from __future__ import annotations
@@ -9,43 +10,44 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import ExitStack, suppress
 
 from labkit.testbench.bench import Bench
-from labkit.testbench.canary import open_port, secret_file, word
+from labkit.testbench.canary import open_port, secret_file, ways_out, word
 from labkit.testbench.check import Finding, NotApplicable, check
-from labkit.testbench.places import MOST, Place, addresses, places
+from labkit.testbench.places import MOST, Place, addresses, lent, places
 from labkit.testbench.raw import Answer
 from labkit.testbench.tour import objects
 
 SECONDS = 12.0
 """For all probes of one check."""
-_SQL_ERRORS = re.compile(
-    r"near \"[^\"]*\": syntax error|syntax error at or near|unterminated quoted string|unrecognized token"
-    r"|You have an error in your SQL syntax|SQLSTATE|ORA-\d{5}|SQLite error|sqlite3\.OperationalError",
-    re.IGNORECASE,
+LOOPBACK = (
+    *("127.0.0.1", "localhost", "2130706433", "0x7f.1", "127.1", "0.0.0.0"),
+    *("0", "0177.0.0.1", "LOCALHOST.", "[::ffff:127.0.0.1]", "example.com@127.0.0.1"),
 )
-LOOPBACK = ("127.0.0.1", "localhost", "2130706433", "0x7f.1", "127.1", "0.0.0.0")
-"""Six ways to write the address of this machine."""
+"""Ways to write the address of this machine."""
 _USAGE = re.compile(r"^\s*usage:", re.IGNORECASE | re.MULTILINE)
 
 
-async def _spots(bench: Bench, era: str, *, uris: int = 0) -> list[Place]:
+async def spots_of(bench: Bench, era: str, *, uris: int = 0) -> list[Place]:
     """What is probed; with so many `uris` at most, addresses of resources that nothing lists."""
     found = [*await places(bench, era), *(await addresses(bench, era))[:uris]]
     if not found:
         raise NotApplicable("no argument takes text: no template, no prompt, and no tool that may be called")
-    return found
+    return [place for place in found if not place.waits(bench)]
 
 
-async def _probe(
-    bench: Bench, era: str, spots: Iterable[Place], payloads: Sequence[tuple[str, str]]
+async def probe(
+    bench: Bench, era: str, spots: Iterable[Place], payloads: Sequence[tuple[str, str]], seconds: float = SECONDS
 ) -> AsyncGenerator[tuple[Place, str, Answer]]:
     """Bring every (payload, canary) to every place; yields where the canary came back, once a place."""
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + seconds
     for place in spots:
         for payload, canary in payloads:
             if time.monotonic() > deadline:
                 return
+            if place.waits(bench):
+                break
             answer = await place.send(bench, era, payload)
             if canary in answer.received:
                 yield place, payload, answer
@@ -61,50 +63,22 @@ async def _probe(
     profile="full",
 )
 async def traversal(bench: Bench) -> AsyncGenerator[Finding]:
-    """A file that lies outside of every root is asked for by its path, by `..`, and by encodings of both."""
+    """A file that lies outside of every root is asked for by its path, by `..`, and by encodings of both.
+
+    When the server was started with a folder for this test, one that lies in the system's folder for temporary files,
+    also a neighbour whose name begins like that folder's, and what a link in it leads to.
+    """
     era = bench.eras[-1]
-    spots = await _spots(bench, era, uris=MOST)
+    spots = await spots_of(bench, era, uris=MOST)
     async with secret_file() as (path, canary):
         up = "../" * 12 + path.relative_to(path.anchor).as_posix()
         asked = [str(path), up, f"x/{up}", path.as_uri(), up.replace("../", "....//"), up.replace("../", "%2e%2e%2f")]
-        async for place, payload, answer in _probe(bench, era, spots, [(text, canary) for text in asked]):
-            yield place.finding(f"reads a file outside of what is offered: {payload}", payload, answer, era)
-
-
-@check(
-    "security.sql",
-    "No text becomes part of a query",
-    severity="error",
-    spec="basic/security#input-validation",
-    fix="Pass values beside the statement, as parameters; never format them into it.",
-    profile="full",
-)
-async def sql(bench: Bench) -> AsyncGenerator[Finding]:
-    """A quote that ends the value, and a word that only a database could have put together from two halves.
-
-    An argument that takes whole queries, and answers one, is a console: what it may do is for its author to say.
-    """
-    era = bench.eras[-1]
-    one, two = word(), word()
-    spots: list[Place] = []
-    for place in await _spots(bench, era):
-        # Not by its name: `query` is what a search calls its words, too. A console runs any query, and is meant to.
-        if one + two not in (await place.send(bench, era, f"SELECT '{one}'||'{two}'")).received:
-            spots.append(place)
-    joined = [f"' UNION SELECT {columns}--" for n in range(1, 7) for columns in [", ".join([f"'{one}'||'{two}'"] * n)]]
-    found: list[Place] = []
-    async for place, payload, answer in _probe(bench, era, spots, [(text, one + two) for text in joined]):
-        found.append(place)
-        yield place.finding(f"ran a query of ours: {payload}", payload, answer, era)
-    deadline = time.monotonic() + SECONDS / 2
-    for place in spots:
-        if place in found or time.monotonic() > deadline:
-            continue
-        quotes = "x'x\"x"
-        plain, quoted = await place.send(bench, era, "xx"), await place.send(bench, era, quotes)
-        said = _SQL_ERRORS.search(quoted.received)
-        if said and not _SQL_ERRORS.search(plain.received):
-            yield place.finding(f"breaks a query with a quote: {said[0]}", quotes, quoted, era)
+        with ExitStack() as made:
+            for folder in lent(bench):
+                with suppress(OSError):  # it may not be written to: then there is no way out to make
+                    asked += made.enter_context(ways_out(folder, canary))
+            async for place, payload, answer in probe(bench, era, spots, [(text, canary) for text in asked]):
+                yield place.finding(f"reads a file outside of what is offered: {payload}", payload, answer, era)
 
 
 @check(
@@ -118,7 +92,7 @@ async def sql(bench: Bench) -> AsyncGenerator[Finding]:
 async def command(bench: Bench) -> AsyncGenerator[Finding]:
     """A shell would compute what stands between the halves; a program would take `--help` for an option."""
     era = bench.eras[-1]
-    spots = await _spots(bench, era)
+    spots = await spots_of(bench, era)
     one, two = word(), word()
     said = f"echo {one}$((19*23)){two}"
     windows = f'set /a "x=19*23" >nul & echo {one}437^{two}'
@@ -132,7 +106,7 @@ async def command(bench: Bench) -> AsyncGenerator[Finding]:
         f'x" ; {said} #',
     ]
     payloads = [(text, f"{one}437{two}") for text in [*shells, f"x & {windows}"]]
-    async for place, payload, answer in _probe(bench, era, spots, payloads):
+    async for place, payload, answer in probe(bench, era, spots, payloads):
         yield place.finding(f"ran a command of ours: {payload}", payload, answer, era)
     deadline = time.monotonic() + SECONDS / 3
     for place in spots:
@@ -161,14 +135,14 @@ def _text(answer: Answer) -> str:
 async def code(bench: Bench) -> AsyncGenerator[Finding]:
     """Two halves that only an evaluator would join; a sum inside the marks of five template languages."""
     era = bench.eras[-1]
-    spots = await _spots(bench, era)
+    spots = await spots_of(bench, era)
     one, two = word(), word()
     python = [f"'{one}'+'{two}'", f"(lambda: '{one}'+'{two}')()", f"__import__('builtins').str('{one}'+'{two}')"]
     marks = ["{{%s}}", "${%s}", "#{%s}", "<%%= %s %%>", "{%s}"]
     payloads = [(text, one + two) for text in python]
     payloads += [(one + mark % "19*23" + two, f"{one}437{two}") for mark in marks]
     payloads += [(f"{one}{{0.__class__}}{two}", f"{one}<class"), (f"{one}%(x)s{{self.__class__}}{two}", f"{one}<class")]
-    async for place, payload, answer in _probe(bench, era, spots, payloads):
+    async for place, payload, answer in probe(bench, era, spots, payloads):
         yield place.finding(f"was evaluated: {payload}", payload, answer, era)
 
 
@@ -182,9 +156,9 @@ async def code(bench: Bench) -> AsyncGenerator[Finding]:
     profile="full",
 )
 async def ssrf(bench: Bench) -> AsyncGenerator[Finding]:
-    """A port of loopback that nobody knows, in six ways to write its address. A visit is the finding."""
+    """A port of loopback that nobody knows, in eleven ways to write its address. A visit is the finding."""
     era = bench.eras[-1]
-    spots = await _spots(bench, era, uris=1)
+    spots = await spots_of(bench, era, uris=1)
     likely = [
         p for p in spots if p.words("url", "uri", "link", "host", "address", "endpoint", "site", "page", "source")
     ]
@@ -216,7 +190,7 @@ async def ssrf(bench: Bench) -> AsyncGenerator[Finding]:
 async def oversized(bench: Bench) -> AsyncGenerator[Finding]:
     """Two megabytes where a word was meant. The server may refuse them; it may not end, hang or fill its answer."""
     era = bench.eras[-1]
-    spots = [place for place in await _spots(bench, era) if place.kind != "template"]
+    spots = [place for place in await spots_of(bench, era) if place.kind != "template"]
     if not spots:
         raise NotApplicable("only templates take text")
     place = spots[0]  # what is tested is the way in, which all arguments share

@@ -13,7 +13,7 @@ from typing import cast
 from labkit.testbench.bench import Bench
 from labkit.testbench.canary import word
 from labkit.testbench.check import Finding, NotApplicable, check
-from labkit.testbench.places import places
+from labkit.testbench.places import PATIENCE, places
 from labkit.testbench.raw import CLIENT, HANDSHAKE, Json
 from labkit.testbench.raw_http import RawHttp
 from labkit.testbench.schemas import as_object
@@ -140,7 +140,10 @@ async def cross_client(bench: Bench) -> AsyncGenerator[Finding]:
                 frames = [
                     wire.frame(*place.request(own), id=1_000 + number) for wire, own in zip(wires, words, strict=True)
                 ]
-                answers = await asyncio.gather(*(w.ask(f) for w, f in zip(wires, frames, strict=True)))
+                asked = (w.ask(f, timeout=PATIENCE) for w, f in zip(wires, frames, strict=True))
+                answers = await asyncio.gather(*asked)
+                if any(answer.came == "silence" for answer in answers):
+                    break
                 for answer, other in zip(answers, reversed(words), strict=True):
                     if other in answer.received:
                         message = f"one client was given the answer of another: {other}"

@@ -3,73 +3,36 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from typing import cast
 
+from labkit.defences.descriptions import HIDDEN, WELL_KNOWN, orders_in, strings
 from labkit.testbench.bench import Bench
 from labkit.testbench.canary import word
-from labkit.testbench.check import Finding, NotApplicable, Severity, check
+from labkit.testbench.check import Finding, NotApplicable, check
 from labkit.testbench.places import places
-from labkit.testbench.raw import PREFIX, Json
+from labkit.testbench.raw import PREFIX
 from labkit.testbench.raw_stdio import RawStdio
 from labkit.testbench.schemas import as_object
 from labkit.testbench.tour import tour
 
-HIDDEN: tuple[tuple[str, str, Severity], ...] = (
-    ("Unicode tags, which nobody sees and a model reads", "[\U000e0000-\U000e007f]", "error"),
-    (
-        "variation selectors, which nobody sees and which can spell a text",
-        "(?<![\u3400-\u9fff\U00020000-\U0003ffff])[\U000e0100-\U000e01ef]"
-        "|[\U000e0100-\U000e01ef]{2,}|[\ufe00-\ufe0f]{2,}",
-        "error",
-    ),
-    ("bidirectional controls, which show text in another order", "[\u202a-\u202e\u2066-\u2069]", "error"),
-    ("terminal escapes", "\x1b\\[", "error"),
-    ("characters without width", "[\u200b\u200c\u2060-\u2064\u180e\u3164\ufeff\u00ad]", "warning"),
-)
-"""What is called hidden. The joiner U+200D is not: it holds emoji together. Nor is a single variation selector where it
-belongs: U+FE0F makes an emoji of the character before it, one from U+E0100 chooses the form of a Han character."""
-
-INSTRUCTIONS = (
-    r"ignore (?:all |any |the |your )*(?:previous|prior|other|earlier) (?:instructions|rules|prompts|messages)",
-    r"<\s*(?:important|system|secret|instructions?)\s*>",
-    r"do(?:n't| not) (?:tell|mention|inform|show|reveal)(?: \w+){0,4} (?:to )?(?:the |this )?user",
-    r"without (?:telling|informing|asking|notifying) the user",
-    r"(?:before|after|when) (?:using|calling) (?:this|any(?: other)?) tools?,? (?:first |always )?(?:read|send|call)",
-    r"you must (?:always |first )?(?:call|use|read|send|include|pass)\b",
-    r"/\.ssh/|id_rsa\b|\.aws/credentials|(?:read|send|include|pass)\b[^.]{0,60}\.env\b",
-    r"(?:all|any|other) (?:e-?mails|messages|files|data) (?:must|should|have to) (?:also )?(?:be )?(?:sent|go|bcc)",
-)
-_INSTRUCTION = re.compile("|".join(f"(?:{each})" for each in INSTRUCTIONS), re.IGNORECASE)
 _TRACEBACK = re.compile(r"Traceback \(most recent call last\)|^\s+at [\w.<>]+ \(.*:\d+:\d+\)", re.MULTILINE)
-
-
-def _strings(value: object, where: str = "") -> Iterator[tuple[str, str]]:
-    """Every text in a JSON value, with the way to it."""
-    if isinstance(value, str):
-        yield where, value
-    elif isinstance(value, dict):
-        for key, each in cast(Json, value).items():
-            yield from _strings(each, f"{where}/{key}")
-    elif isinstance(value, list):
-        for at, each in enumerate(cast("list[object]", value)):
-            yield from _strings(each, f"{where}/{at}")
 
 
 async def _said(bench: Bench, era: str) -> AsyncGenerator[tuple[str, str, str]]:
     """Everything that a model would be given: (kind, where, text)."""
-    for where, text in _strings(bench.hellos[era].result.get("instructions"), "instructions"):
+    for where, text in strings(bench.hellos[era].result.get("instructions"), "instructions"):
         yield "instructions", where, text
     seen = await tour(bench, era)
     for method, items in seen.items.items():
         for item in items:
             name = item.get("name") or item.get("uri") or item.get("uriTemplate")
-            for where, text in _strings(item):
-                yield "descriptions", f"{method} {name}{where}", text
+            for where, text in strings(item):
+                yield "descriptions", f"{method} {name}/{where}", text
     for stop in seen.stops:
         if stop.what not in seen.items:
-            for where, text in _strings(stop.answer.result):
-                yield "content", f"{stop.what}{where}", text
+            for where, text in strings(stop.answer.result):
+                yield "content", f"{stop.what}/{where}", text
 
 
 @check(
@@ -101,42 +64,13 @@ async def instructions(bench: Bench) -> AsyncGenerator[Finding]:
     """Poisoned descriptions and results work by telling the model what to do, and not to tell."""
     for era in bench.eras:
         async for kind, where, text in _said(bench, era):
-            if found := _INSTRUCTION.search(text):
-                around = text[max(0, found.start() - 60) : found.end() + 120]
+            if found := orders_in(text):
+                at = max(text.find(found), 0)
+                around = ascii(text[max(0, at - 60) : at + len(found) + 120])
                 what = (
                     "reads like an order to the model" if kind != "content" else "holds text that reads like an order"
                 )
-                yield Finding(f"{where} {what}: {found[0]!r}", received=around, era=era)
-
-
-WELL_KNOWN: dict[str, tuple[str, ...]] = {
-    "filesystem": (
-        "read_file",
-        "read_text_file",
-        "read_multiple_files",
-        "write_file",
-        "edit_file",
-        "list_directory",
-        "directory_tree",
-        "move_file",
-        "search_files",
-    ),
-    "memory": (
-        "create_entities",
-        "create_relations",
-        "add_observations",
-        "delete_entities",
-        "read_graph",
-        "open_nodes",
-    ),
-    "git": ("git_status", "git_diff", "git_commit", "git_add", "git_log", "git_show", "git_checkout", "git_reset"),
-    "github": ("create_issue", "create_pull_request", "merge_pull_request", "push_files", "create_or_update_file"),
-    "fetch": ("fetch",),
-    "time": ("get_current_time", "convert_time"),
-    "thinking": ("sequentialthinking",),
-    "playwright": ("browser_navigate", "browser_click", "browser_type", "browser_snapshot"),
-}
-"""Tools of servers that many hosts have, by a word in the name of that server."""
+                yield Finding(f"{where} {what}: {found!r}", received=around, era=era)
 
 
 @check(

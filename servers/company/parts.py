@@ -18,6 +18,7 @@ from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 
+from labkit.defences.redaction_results import Redaction
 from servers.databases import Database, DatabaseError, Run
 
 WORK = Path(__file__).resolve().parents[2] / "work"
@@ -59,6 +60,8 @@ def build(name: str, title: str, instructions: str, *domains: Any) -> MCPServer[
     server = MCPServer(
         name, title=title, version="1.0.0", instructions=instructions, log_level="WARNING", lifespan=lifespan
     )
+    # People write into titles and notes what they should not: card numbers, passwords, what a colleague's id is.
+    Redaction().install(server)
     for domain in domains:
         domain.register(server, databases[domain.NAME])
     return server

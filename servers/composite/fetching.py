@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
-import anyio
 import anyio.to_thread
-import httpx2
+
+from labkit.defences.urls import UrlError, UrlGuard, kind, origin, parse
 
 MAX_BYTES = 2_000_000
 SECONDS = 5.0
@@ -27,7 +25,7 @@ class Fetcher:
 
     def __init__(self, upstream: Callable[[], str], origins: list[str]) -> None:
         self._upstream = upstream
-        self.origins = [_loopback(origin) for origin in origins]
+        self.origins = [_loopback(each) for each in origins]
 
     async def get(self, url: str) -> Any:
         """The JSON at "upstream:/PATH", or at an address below one of the origins."""
@@ -36,15 +34,9 @@ class Fetcher:
         elif _origin(url) in self.origins:
             address = url
         else:
-            allowed = " or ".join([f"{UPSTREAM}/PATH", *(f"{origin}/PATH" for origin in self.origins)])
+            allowed = " or ".join([f"{UPSTREAM}/PATH", *(f"{each}/PATH" for each in self.origins)])
             raise FetchError(f"{url[:200]!r} is not among the places to fetch from: use {allowed}")
-        try:
-            with anyio.fail_after(SECONDS):
-                body = await self._body(url, address)
-        except TimeoutError as error:
-            raise FetchError(f"{url} has not answered within {SECONDS:g} seconds: try again later") from error
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise FetchError(f"{url} cannot be fetched: {type(error).__name__}. Is the service running?") from error
+        body = await self._body(url, address)
         try:
             return json.loads(body, parse_constant=_no_number)
         except (ValueError, RecursionError) as error:
@@ -52,18 +44,26 @@ class Fetcher:
 
     async def _body(self, url: str, address: str) -> bytes:
         # Neither redirects nor a proxy from the environment: both lead to addresses that nobody has allowed.
-        async with (
-            httpx2.AsyncClient(follow_redirects=False, trust_env=False, timeout=SECONDS) as client,
-            client.stream("GET", address, headers={"user-agent": "mcp-lab-composite"}) as response,
-        ):
-            if response.status_code != 200:
-                raise FetchError(f"{url} answered {response.status_code}: is the path right?")
-            body = b""
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > MAX_BYTES:
-                    raise FetchError(f"{url} answers with more than {MAX_BYTES} bytes: ask for less of it")
-        return body
+        guard = UrlGuard(
+            inside=("127.0.0.0/8", "::1/128"),
+            origins=[_origin(address)],
+            redirects=0,
+            max_bytes=MAX_BYTES,
+            seconds=SECONDS,
+        )
+        try:
+            page = await guard.get(address, {"user-agent": "mcp-lab-composite"})
+        except UrlError as error:
+            if error.reason == "too-large":
+                said = f"answers with more than {MAX_BYTES} bytes: ask for less of it"
+            elif error.reason == "timeout":
+                said = f"has not answered within {SECONDS:g} seconds: try again later"
+            else:
+                said = f"cannot be fetched ({error.reason}). Is the service running?"
+            raise FetchError(f"{url} {said}") from error
+        if page.status != 200:
+            raise FetchError(f"{url} answered {page.status}: is the path right?")
+        return page.body
 
 
 def _no_number(name: str) -> Any:
@@ -73,24 +73,17 @@ def _no_number(name: str) -> Any:
 def _origin(url: str) -> str:
     """Scheme, host and port, as a browser compares them; "" for what is no plain address."""
     try:
-        parts = urlsplit(url)
-        port = parts.port or {"http": 80, "https": 443}[parts.scheme]
-    except (ValueError, KeyError):
+        return origin(parse(url))
+    except UrlError:
         return ""
-    if parts.username is not None or parts.password is not None or not parts.hostname or "\\" in url:
-        return ""  # http://127.0.0.1:80@elsewhere/ goes elsewhere
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}:{port}"
 
 
-def _loopback(origin: str) -> str:
+def _loopback(text: str) -> str:
     """An origin from the settings, if it is on this machine."""
-    normal = _origin(origin)
-    host = urlsplit(normal).hostname or ""
     try:
-        on_this_machine = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        on_this_machine = False  # a name may lead here today and elsewhere tomorrow
+        on_this_machine = kind(parse(text).host) == "loopback"
+    except (UrlError, ValueError):  # a name may lead here today and elsewhere tomorrow
+        on_this_machine = False
     if not on_this_machine:
-        raise FetchError(f"COMPOSITE_ORIGINS names {origin!r}, which is not on this machine: use http://127.0.0.1:PORT")
-    return normal
+        raise FetchError(f"COMPOSITE_ORIGINS names {text!r}, which is not on this machine: use http://127.0.0.1:PORT")
+    return _origin(text)

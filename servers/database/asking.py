@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from labkit.defences.sql import StatementError, check, match, near, quoted
 from servers.database.reading import Answer, Backend, Column, DatabaseError, Table
-from servers.database.statement import StatementError, check, match, near
 
 COUNT_SECONDS = 2.0
 PROFILE_SECONDS = 15.0
@@ -81,11 +81,6 @@ async def profile(database: Backend, table: Table) -> tuple[int, list[Fact]]:
         for present, distinct, low, high in (found[n : n + 4] for n in range(0, len(found), 4))
     ]
     return rows, facts
-
-
-def quoted(name: str) -> str:
-    """A name as SQL has it, whatever is in it."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _comparable(column: Column) -> str:

@@ -18,6 +18,7 @@ from uuid import UUID
 
 import anyio
 
+from labkit.defences.sql import Dialect
 from servers.database.reading import (
     CHUNK,
     Answer,
@@ -31,7 +32,6 @@ from servers.database.reading import (
     too_long,
 )
 from servers.database.shop import shop, statements
-from servers.database.statement import Dialect
 from servers.databases import postgres_errors
 
 SHOP = "shop"

@@ -10,7 +10,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
-from servers.database.statement import Dialect
+from labkit.defences.sql import Dialect
 
 MAX_CELL = 2_000
 """Longest text in one cell of an answer, in characters."""

@@ -7,8 +7,8 @@ DATABASE_POOL_SIZE  most queries at one time, 5 if unset;  DATABASE_POOL_WAIT  s
 A SQLite file that is not there, and a schema `shop` that is not there, are made with the data of a small shop.
 
 Worth noticing:
-- two walls, either of which is enough: statement.py parses and lets only a known kind of SELECT through, and the
-  database itself is open in a way that cannot write (sqlite.py, postgres.py);
+- two walls, either of which is enough: labkit/defences/sql.py parses and lets only a known kind of SELECT through, and
+  the database itself is open in a way that cannot write (sqlite.py, postgres.py);
 - values travel as parameters, never inside of the statement; names of tables are compared with the list of tables;
 - every answer has limits, and says when it hit one: rows, time, length of a cell;
 - a lost connection is an error for the one who lost it; the next call gets a new connection.
@@ -39,11 +39,11 @@ from pydantic import BaseModel, Field, StrictBool, StrictFloat, StrictInt, Stric
 
 sys.path.append(str(Path(__file__).resolve().parents[2]))  # run as a script, only this folder is on the path
 
+from labkit.defences.sql import MAX_LENGTH, TITLES, StatementError
 from servers.database import asking
 from servers.database.postgres import SHOP, Postgres
 from servers.database.reading import Backend, DatabaseError, Table
 from servers.database.sqlite import Sqlite
-from servers.database.statement import MAX_LENGTH, TITLES, StatementError
 
 ROOT = Path(__file__).resolve().parents[2]
 MAX_ROWS, MAX_SECONDS = 1_000, 30

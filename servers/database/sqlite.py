@@ -1,7 +1,6 @@
-"""SQLite that cannot write: the file is opened read-only, and an authorizer looks at each step of each statement.
+"""SQLite that cannot write (labkit/defences/sql_engine.py), asked in threads.
 
-mode=ro alone still lets ATTACH make another file. Time is limited by a progress handler, which also ends a query whose
-caller has gone; the size of a value by a limit of the connection.
+Time is limited by looking at the clock while the statement runs, which also ends a query whose caller has gone.
 """
 
 from __future__ import annotations
@@ -18,6 +17,8 @@ from typing import Any, TypeVar
 import anyio
 import anyio.to_thread
 
+from labkit.defences.sql import Dialect
+from labkit.defences.sql_engine import only_reading, open_read_only, stop_when
 from servers.database.reading import (
     CHUNK,
     Answer,
@@ -31,15 +32,8 @@ from servers.database.reading import (
     too_long,
 )
 from servers.database.shop import shop, statements
-from servers.database.statement import Dialect
 
 T = TypeVar("T")
-STEPS = 1_000
-"""How many instructions of SQLite's machine run between two looks at the clock."""
-MAX_VALUE = 1_000_000
-"""Longest value that a query may compute, in bytes."""
-_ALLOWED = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
-_REFUSED_FUNCTIONS = {"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer"}
 
 
 class Sqlite:
@@ -58,7 +52,7 @@ class Sqlite:
 
     async def run(self, sql: str, values: Mapping[str, Any], *, max_rows: int, seconds: float) -> Answer:
         def query(db: sqlite3.Connection, _: threading.Event) -> Answer:
-            db.set_authorizer(_authorize)
+            only_reading(db)
             cursor = db.execute(sql, dict(values))
             collector = Collector([column[0] for column in cursor.description], max_rows)
             while rows := cursor.fetchmany(CHUNK):
@@ -82,7 +76,7 @@ class Sqlite:
         def run() -> T:
             with closing(self._open()) as db:
                 until = time.monotonic() + seconds
-                db.set_progress_handler(lambda: gone.is_set() or time.monotonic() > until, STEPS)
+                stop_when(db, lambda: gone.is_set() or time.monotonic() > until)
                 try:
                     return work(db, gone)
                 except sqlite3.OperationalError as error:
@@ -118,13 +112,7 @@ class Sqlite:
             raise IsADirectoryError("it is a folder")
         if not self._path.exists() or self._path.stat().st_size == 0:
             make_shop(self._path)
-        db = sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
-        db.text_factory = lambda text: text.decode("utf-8", "replace")  # SQLite keeps any bytes as text
-        db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE)
-        db.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
-        db.execute("PRAGMA query_only = ON")
-        db.execute("PRAGMA trusted_schema = OFF")
-        return db
+        return open_read_only(self._path)
 
     def _said(self, error: Exception) -> DatabaseError:
         text = str(error)
@@ -159,15 +147,6 @@ def make_shop(path: Path) -> None:
     finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
-
-
-def _authorize(action: int, first: str | None, second: str | None, database: str | None, source: str | None) -> int:
-    allowed = action in _ALLOWED
-    if action == sqlite3.SQLITE_FUNCTION and (second or "").lower() in _REFUSED_FUNCTIONS:
-        allowed = False
-    if action == sqlite3.SQLITE_READ and (first or "").lower().startswith(("sqlite_", "pragma_")):
-        allowed = False
-    return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
 
 
 def _catalog(db: sqlite3.Connection) -> dict[str, Table]:

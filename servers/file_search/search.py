@@ -1,7 +1,8 @@
 """Walk a tree of files and look into them. Generators that can be stopped after every file. Knows nothing of MCP.
 
-Links are not followed, and nothing can be slipped in (../folders.py). Hidden names and what .gitignore files name are
-left out. Text is searched as it is, not as a regular expression: those can be written so that one line takes hours.
+Links are not followed, and nothing can be slipped in (labkit/defences/folders.py). Hidden names and what .gitignore
+files name are left out. Text is searched as it is, not as a regular expression: those can be written so that one line
+takes hours.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
+from labkit.defences.folders import Folder, open_folder
 from servers.file_search.ignore import IgnoreFile
-from servers.folders import Folder, open_folder
 from servers.globs import matches
 
 MAX_BYTES = 2_000_000

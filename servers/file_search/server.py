@@ -27,9 +27,10 @@ from pydantic import BaseModel, Field
 
 sys.path.append(str(Path(__file__).resolve().parents[2]))  # run as a script, only this folder is on the path
 
+from labkit.defences.folders import LinkRefused, open_folder
+from labkit.defences.paths import NameRefused, PathRefused, names_below
 from servers.file_search import search
 from servers.file_search.search import MAX_BYTES, Hit, Search, Tally
-from servers.folders import LinkRefused, open_folder
 
 LAB = Path(__file__).resolve().parents[2]
 
@@ -162,15 +163,15 @@ async def in_thread(function: Callable[[], bool]) -> bool:
 
 def content(path: str) -> bytes:
     """A file, reached from the root folder by folder. Names are compared with nothing, and lead nowhere else."""
-    *above, name = [part for part in path.split("/") if part not in ("", ".")] or [""]
-    if (
-        not name
-        or ".." in (*above, name)
-        or path.startswith(("/", "\\"))
-        or "\x00" in path
-        or (os.name == "nt" and ":" in path)
-    ):
+    try:
+        names = names_below(path)
+    except NameRefused as error:
+        raise ToolError(str(error)) from error
+    except PathRefused:
+        names = []
+    if not names:
         raise ToolError(f"{path!r} is no file below the root: pass a path as find_files tells it")
+    *above, name = names
     try:
         with closing(open_folder(root, above)) as folder:
             with folder.read(name):  # says in which way a name is no file
@@ -182,8 +183,6 @@ def content(path: str) -> bytes:
         raise ToolError(f"{path!r} is a folder: name a file in it") from error
     except OSError as error:
         raise ToolError(f"cannot read {path!r}: {error.strerror or error}; find_files tells what there is") from error
-    except UnicodeEncodeError as error:
-        raise ToolError(f"{path!r} cannot be the name of a file: it holds half of a character") from error
     if data is None:
         raise ToolError(f"{path!r} is longer than {MAX_BYTES} bytes, the most that is read")
     return data

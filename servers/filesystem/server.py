@@ -7,8 +7,9 @@ FILES_MAX_BYTES  largest file to read or write, 1000000 by default
 FILES_BLOCKED    endings that are neither read nor written, such as ".exe,.env"; there is a list by default
 
 Worth noticing:
-- a path is checked by walking it, folder by folder; links are refused in the step that opens (../folders.py).
-  Comparing strings is not enough: "/data-private" begins with "/data", and a link inside leads outside;
+- a path is checked by walking it, folder by folder; links are refused in the step that opens
+  (labkit/defences/folders.py and paths.py). Comparing strings is not enough: "/data-private" begins with "/data", and a
+  link inside leads outside;
 - writing is atomic: a reader sees the old file or the new one, never half of it;
 - errors name our paths, never those of the machine;
 - `filesystem://limits` says what the server promises on this system, and where that ends.

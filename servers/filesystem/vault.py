@@ -17,7 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from servers.folders import HELD, Folder, HeldFolder, LinkRefused, NamedFolder
+from labkit.defences.folders import HELD, Folder, HeldFolder, LinkRefused, NamedFolder
+from labkit.defences.paths import NameRefused, PathRefused, names_below
 from servers.globs import matches
 
 DEEPEST = 40
@@ -162,15 +163,15 @@ class Vault:
 
     def _parts(self, path: str) -> list[str]:
         """The names in a path. Refuses what could mean another place, whatever is there."""
-        parts = [part for part in path.split("/") if part not in ("", ".")]
-        if path.startswith(("/", "\\", "~")) or "\x00" in path or ".." in parts or (parts and _drive(parts[0])):
-            raise NotThere(f"{path!r} is no path below a root: begin with {self._choice()}, and go downwards only")
+        told = f"{path!r} is no path below a root: begin with {self._choice()}, and go downwards only"
+        if path.startswith("~"):  # nothing here expands it, and whoever writes it means another place
+            raise NotThere(told)
         try:
-            path.encode("utf-8")
-        except UnicodeEncodeError as error:
-            raise FileError(f"{path!r} cannot be the name of a file: it holds half of a character") from error
-        if os.name == "nt" and any(_means_more_on_windows(part) for part in parts):
-            raise FileError(f"{path!r} holds a name that means something else on Windows: choose another one")
+            parts = names_below(path)
+        except NameRefused as error:
+            raise FileError(str(error)) from error
+        except PathRefused as error:
+            raise NotThere(told) from error
         if parts and parts[0] not in self._roots:
             raise NotThere(f"{path!r} is in no root: begin with {self._choice()}")
         return parts
@@ -246,13 +247,3 @@ def _time(state: os.stat_result) -> str:
 def _printable(name: str) -> str:
     """A name that is no UTF-8 on the disk cannot travel in JSON; it is shown, but cannot be asked for."""
     return os.fsencode(name).decode("utf-8", "backslashreplace") if os.name != "nt" else name
-
-
-def _drive(part: str) -> bool:
-    return os.name == "nt" and ":" in part
-
-
-def _means_more_on_windows(part: str) -> bool:
-    stem = part.split(".")[0].rstrip(" ").upper()
-    devices = {"CON", "PRN", "AUX", "NUL", *(f"{kind}{n}" for kind in ("COM", "LPT") for n in range(10))}
-    return any(character in part for character in '\\:*?"<>|') or part != part.rstrip(". ") or stem in devices

@@ -1,4 +1,4 @@
-"""Run an upstream (a weather service, a bank) as a child process, for as long as somebody needs it."""
+"""Run an upstream (a weather service, a bank, an issuer of tokens) as a child process, for as long as it is needed."""
 
 from __future__ import annotations
 
@@ -96,3 +96,9 @@ class BankUpstream(Upstream):
     """See bank_api.py."""
 
     script = "bank_api.py"
+
+
+class AuthorizationUpstream(Upstream):
+    """See authorization_server.py, which has the options: `AuthorizationUpstream("--resource", "URL=notes:read")`."""
+
+    script = "authorization_server.py"

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from servers.folders import Folder, LinkRefused, open_folder
+from labkit.defences.folders import Folder, LinkRefused, open_folder
 
 MAX_BYTES = 100_000
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}(\.[a-z0-9]{1,8})?")

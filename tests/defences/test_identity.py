@@ -233,7 +233,7 @@ async def test_a_token_of_another_tenant_is_refused(issuer: Issuer, rsa_key: rsa
     "aud", ["other", AUDIENCE + "/", "https://gw.example", ["a", "b"], [[AUDIENCE]], {AUDIENCE: 1}]
 )
 async def test_a_token_for_another_audience_is_refused(aud: Any, issuer: Issuer, rsa_key: rsa.RSAPrivateKey) -> None:
-    await refused(identity(issuer), bearer(token(rsa_key, aud=aud)), "not meant for this gateway")
+    await refused(identity(issuer), bearer(token(rsa_key, aud=aud)), "not meant for this server")
 
 
 @pytest.mark.anyio

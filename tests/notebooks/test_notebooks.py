@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from labkit.cli import doctor
@@ -19,6 +20,7 @@ from labkit.course import find_notebooks, run_notebooks
 from labkit.course.expected import check, compare, is_marked
 from labkit.course.find import COURSE
 
+CANARY = re.compile("canary-[0-9a-f]{16,}")
 NOTEBOOKS = find_notebooks()
 NAMES = [path.relative_to(COURSE).with_suffix("").as_posix() for path in NOTEBOOKS]
 NUMBERS = {path.stem[:2] for path in NOTEBOOKS}
@@ -35,6 +37,7 @@ def test_papermill_runs_it_to_the_end(notebook: Path, record_property: Callable[
     record_property("notebook", (notebook.stem, began, time.time()))
     report.check()
     assert report.results[0].left_behind == ()
+    assert CANARY.findall(nbformat.writes(report.results[0].nb)) == [], "a secret of the security range was saved"
     if notebook in MARKED:
         compare(notebook, report.results[0].nb)
 

@@ -13,9 +13,9 @@ import anyio
 import pytest
 from mcp import Client
 
+from labkit.defences.folders import HELD, HeldFolder
 from servers.file_search.ignore import IgnoreFile
 from servers.file_search.search import Tally, advance, find, search
-from servers.folders import HELD, HeldFolder
 
 from .conftest import call, refusal
 

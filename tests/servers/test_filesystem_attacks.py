@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from labkit.defences.folders import HELD
 from servers.filesystem.vault import FileError, Limits, Vault
-from servers.folders import HELD
 from servers.globs import matches
 
 posix = pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")

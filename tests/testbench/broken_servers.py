@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,10 @@ def broken(name: str) -> Iterator[tuple[Any, dict[str, Any]]]:
     """What to give to certify: the target and further arguments."""
     entry = BROKEN[name]
     path, via = FOLDER / entry["path"], entry.get("via", "stdio")
-    if via == "stdio":
+    if "folder" in entry:
+        with tempfile.TemporaryDirectory() as folder:
+            yield [sys.executable, str(path)], {"env": {entry["folder"]: folder}}
+    elif via == "stdio":
         yield [sys.executable, str(path)], {}
     elif via == "http":
         yield path, {"via": "http"}

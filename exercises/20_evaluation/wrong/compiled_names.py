@@ -1,0 +1,62 @@
+"""fails: program, large, none
+why: The names of the compiled formula are compared with those that are known. All else that Python computes still is.
+"""
+
+import ast
+import math
+import operator
+from collections.abc import Mapping
+
+from mcp.server import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+
+FUNCTIONS = {("sqrt", 1): math.sqrt, ("round", 1): round, ("min", 2): min, ("max", 2): max}
+"""By name and number of arguments."""
+OPERATORS = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
+    ast.UAdd: operator.pos,
+    ast.USub: operator.neg,
+}
+LONGEST, BITS = 500, 1000
+
+
+def make(env: Mapping[str, str]) -> MCPServer:
+    """A server without settings."""
+    server = MCPServer("fixed-evaluation", log_level="ERROR")
+
+    @server.tool()
+    def compute(formula: str, values: dict[str, float] = {}) -> str:  # noqa: B006
+        """Compute a formula such as `price * (1 + vat)` with the values of its names.
+
+        It knows numbers, + - * / **, a sign, brackets, sqrt(x), round(x), min(a, b), max(a, b). Answers with a number.
+        """
+        if len(formula) > LONGEST:
+            raise ToolError("too long: use at most 500 characters")
+        try:
+            code = compile(formula.strip(), "formula", "eval")
+            names = {name: function for (name, _), function in FUNCTIONS.items()}
+            if not set(code.co_names) <= {*names, *values} or any(
+                not isinstance(c, int | float) for c in code.co_consts
+            ):
+                raise ToolError("not arithmetic: unknown names")
+            return str(eval(code, {"__builtins__": {}}, {**names, **values}))
+        except (NameError, TypeError, AttributeError, LookupError):
+            raise ToolError("not arithmetic: nothing to compute") from None
+        except OverflowError:
+            raise ToolError("too large: the number does not fit") from None
+        except (ArithmeticError, ValueError):
+            raise ToolError("no answer: it is no real number") from None
+        except (SyntaxError, RecursionError, MemoryError):
+            raise ToolError("not arithmetic: this cannot be read") from None
+
+    return server
+
+
+if __name__ == "__main__":
+    from labkit.range import run
+
+    run(make)

@@ -1,0 +1,43 @@
+"""fails: reads, stops
+why: The header is searched for the first scope and the first error, whoever's they are.
+"""
+
+import base64
+import hashlib
+import re
+
+TOKEN = r"[\w!#$%&'*+.^`|~-]+"
+PARAMETER = re.compile(rf'({TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({TOKEN}))')
+SCHEME = re.compile(rf"({TOKEN})(?=\s*(?:,|$|\s{TOKEN}\s*=))")
+
+
+def next_request(status, challenge, client):
+    """The parameters of the next authorization request; None when there is nothing to ask for."""
+    found = bearer(challenge or "")
+    if status != 403 or found.get("error") != "insufficient_scope":
+        return None
+    asked = found["scope"].split() if "scope" in found else client["supported"]
+    scopes = list(dict.fromkeys([*client["granted"], *asked]))
+    if len(scopes) == len(client["granted"]):
+        return None
+    hashed = hashlib.sha256(client["verifier"].encode()).digest()
+    return {
+        "response_type": "code",
+        "client_id": client["client_id"],
+        "redirect_uri": client["redirect_uri"],
+        "resource": client["resource"],
+        "state": client["state"],
+        "scope": " ".join(scopes),
+        "code_challenge": base64.urlsafe_b64encode(hashed).decode().rstrip("="),
+        "code_challenge_method": "S256",
+    }
+
+
+def bearer(header):
+    """The parameters of a header; {} when it has none."""
+    found = {}
+    if "bearer" in header.lower():
+        for name in ("error", "scope"):
+            if match := re.search(rf'{name}\s*=\s*(?:"([^"]*)"|([^\s,"]+))', header, re.IGNORECASE):
+                found[name] = match[1] if match[1] is not None else match[2]
+    return found

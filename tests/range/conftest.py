@@ -1,0 +1,6 @@
+"""Makes `guards` importable."""
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parent))
