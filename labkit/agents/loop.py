@@ -3,19 +3,23 @@
     told = await run(model, "How much leave has E001?", {"leave": leave, "mail": mail})
 
 Calls of one reply are made at the same time. A call that fails, or that the gate refuses, is told to the model as a
-tool error: it may correct itself. Being cancelled cancels the calls on their way.
+tool error: it may correct itself. Being cancelled cancels the calls on their way. A model that is busy is asked again,
+after a while; a run ends at its limits.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Mapping
 from typing import Protocol
 
-from labkit.agents.model import Message, Model, Reply, ToolCall
+from labkit.agents.limits import UNLIMITED, Limits
+from labkit.agents.model import Message, Model, ModelBusyError, Reply, Tool, ToolCall
 from labkit.agents.toolbox import Connections, Toolbox, ToolResult
 from labkit.agents.transcript import Done, Transcript
 from labkit.errors import LabError
+from labkit.patterns.retry import Backoff, Retrying
 from labkit.session.connection import Connection
 
 STEPS = 12
@@ -44,26 +48,35 @@ async def run(
     *,
     system: str = "",
     steps: int = STEPS,
+    limits: Limits = UNLIMITED,
+    retrying: Retrying | None = None,
     gate: Gate | None = None,
     transcript: Transcript | None = None,
 ) -> Transcript:
     """Let `model` do `task` with `tools`: connections by name, or a toolbox.
 
     Returns what was said and done; `ended` is "answered", or "steps" when the model still wanted to call tools after so
-    many replies. Whoever wants to keep what was done before a failure or a cancellation passes a `transcript` in.
+    many replies, or another limit that was reached: what the model then wants is not done. `retrying` says how often a
+    model that is busy is asked, and how long is waited; by default three times, within seconds. Whoever wants to keep
+    what was done before a failure or a cancellation passes a `transcript` in.
     Raises ModelError, and LabError when the tools cannot be listed.
     """
     box = Connections(tools) if isinstance(tools, Mapping) else tools
     told = transcript if transcript is not None else Transcript()
+    patient = retrying or patience()
     told.model = model.name
     told.messages += [Message("system", system)] * bool(system) + [Message("user", task)]
     try:
         for _ in range(steps):
-            reply = await model.reply(tuple(told.messages), await box.tools())
+            reply = await patient.run(functools.partial(_ask, model, await box.tools(), told))
             told.steps += 1
-            told.messages.append(Message("assistant", reply.text, reply.calls))
+            told.usage += reply.usage
+            told.messages.append(Message("assistant", reply.text, reply.calls, by=reply.by))
             if not reply.calls:
                 told.ended = "answered"
+                return told
+            if over := limits.over(len(told.calls) + len(reply.calls), told.usage):
+                told.ended = over
                 return told
             await _make(reply, box, gate, told)
     except asyncio.CancelledError:
@@ -74,6 +87,16 @@ async def run(
         raise
     told.ended = "steps"
     return told
+
+
+def patience(attempts: int = 3, *, base: float = 0.5, cap: float = 20.0) -> Retrying:
+    """Ask a model that is busy so many times, after waits at random that may double, and as long as it says itself."""
+    return Retrying(attempts, backoff=Backoff(base, cap), when=lambda error: isinstance(error, ModelBusyError))
+
+
+async def _ask(model: Model, tools: list[Tool], told: Transcript) -> Reply:
+    told.attempts += 1
+    return await model.reply(tuple(told.messages), tools)
 
 
 async def _make(reply: Reply, box: Toolbox, gate: Gate | None, told: Transcript) -> None:

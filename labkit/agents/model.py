@@ -20,6 +20,30 @@ class ModelError(LabError):
     """A model that cannot be used, or that gave no answer."""
 
 
+class ModelBusyError(ModelError):
+    """No answer now: too many requests, a service that is down, a line that broke. `retry_after` is in seconds."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens: what a model was given to read, and what it wrote."""
+
+    read: int = 0
+    written: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(self.read + other.read, self.written + other.written)
+
+    @property
+    def total(self) -> int:
+        """Both together."""
+        return self.read + self.written
+
+
 @dataclass(frozen=True)
 class Tool:
     """A tool as a model sees it. `name` is what it calls it by; `schema` is the JSON Schema of its arguments."""
@@ -49,6 +73,7 @@ class Message:
     """One entry of a conversation.
 
     `calls` are an assistant's. A message of role "tool" answers the call `call_id`, and `is_error` says that it failed.
+    `by` is the agent that said it, where there are several.
     """
 
     role: Role
@@ -56,6 +81,7 @@ class Message:
     calls: tuple[ToolCall, ...] = ()
     call_id: str = ""
     is_error: bool = False
+    by: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,6 +90,9 @@ class Reply:
 
     text: str = ""
     calls: tuple[ToolCall, ...] = ()
+    usage: Usage = field(default=Usage(), compare=False)
+    """What it took; nothing when the service does not say."""
+    by: str = ""
 
 
 class Model(Protocol):
@@ -75,5 +104,5 @@ class Model(Protocol):
         ...
 
     async def reply(self, messages: Sequence[Message], tools: Sequence[Tool]) -> Reply:
-        """The next reply. Raises ModelError when there is none to be had."""
+        """The next reply. Raises ModelError when there is none; ModelBusyError when there may be later."""
         ...

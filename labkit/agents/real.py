@@ -9,7 +9,8 @@
 | `LAB_MODEL` | which model to ask for, instead of a small one |
 
 The packages `anthropic` and `openai` are imported when they are needed, and need not be installed without a key.
-Answers are taken whole, not streamed. Whoever opens a model closes it: `await model.close()`.
+Answers are taken whole, not streamed. The SDKs' own retries are off: `run` asks again, and layers that both retry
+multiply. Whoever opens a model closes it: `await model.close()`.
 """
 
 from __future__ import annotations
@@ -21,13 +22,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
-from labkit.agents.model import Json, Message, Model, ModelError, Reply, Tool, ToolCall
+from labkit.agents.model import Json, Message, Model, ModelBusyError, ModelError, Reply, Tool, ToolCall, Usage
 
 ANTHROPIC_MODEL, OPENAI_MODEL = "claude-haiku-4-5", "gpt-5.4-mini"
 TOKENS = 4096
 """Of one reply."""
 SECONDS = 120.0
 """For one reply."""
+BUSY = {408, 409, 429}
+"""Statuses, beside those from 500 on, that may be gone the next time."""
 
 
 def model_from_environment(environ: Mapping[str, str] | None = None) -> Model | None:
@@ -45,7 +48,7 @@ class AnthropicModel:
     def __init__(self, key: str, name: str = "", *, base_url: str | None = None) -> None:
         self.name = name or ANTHROPIC_MODEL
         self._sdk = _package("anthropic", "ANTHROPIC_API_KEY")
-        self._client: Any = self._sdk.AsyncAnthropic(api_key=key, base_url=base_url, timeout=SECONDS)
+        self._client: Any = self._sdk.AsyncAnthropic(api_key=key, base_url=base_url, timeout=SECONDS, max_retries=0)
 
     async def reply(self, messages: Sequence[Message], tools: Sequence[Tool]) -> Reply:
         """The model's reply. Raises ModelError when the service gives none."""
@@ -68,7 +71,7 @@ class AnthropicModel:
             for block in answer.content
             if block.type == "tool_use"
         ]
-        return Reply("\n".join(texts), tuple(calls))
+        return Reply("\n".join(texts), tuple(calls), Usage(answer.usage.input_tokens, answer.usage.output_tokens))
 
     async def close(self) -> None:
         """Close its connections."""
@@ -81,7 +84,7 @@ class OpenAIModel:
     def __init__(self, key: str, name: str = "", *, base_url: str | None = None) -> None:
         self.name = name or OPENAI_MODEL
         self._sdk = _package("openai", "OPENAI_API_KEY")
-        self._client: Any = self._sdk.AsyncOpenAI(api_key=key, base_url=base_url, timeout=SECONDS)
+        self._client: Any = self._sdk.AsyncOpenAI(api_key=key, base_url=base_url, timeout=SECONDS, max_retries=0)
 
     async def reply(self, messages: Sequence[Message], tools: Sequence[Tool]) -> Reply:
         """The model's reply. Raises ModelError when the service gives none."""
@@ -110,7 +113,9 @@ class OpenAIModel:
             ToolCall(each.id, names.back(each.function.name), _arguments(each.function.arguments))
             for each in said.tool_calls or ()
         ]
-        return Reply(said.content or "", tuple(calls))
+        used = answer.usage  # some services that speak this protocol leave it out
+        usage = Usage(used.prompt_tokens, used.completion_tokens) if used else Usage()
+        return Reply(said.content or "", tuple(calls), usage)
 
     async def close(self) -> None:
         """Close its connections."""
@@ -214,4 +219,17 @@ def _package(name: str, variable: str) -> Any:
 
 def _no_answer(model: str, error: Exception) -> ModelError:
     said = f"{type(error).__name__}: {error}"
+    status: Any = getattr(error, "status_code", None)
+    # A connection that failed has no status. A quota that is used up says 429 as well, and does not come back.
+    if (status is None or status in BUSY or status >= 500) and getattr(error, "code", None) != "insufficient_quota":
+        return ModelBusyError(f"{model} gave no answer: {said}. Ask again later.", _retry_after(error))
     return ModelError(f"{model} gave no answer: {said}. Check the key, the name of the model, and the network.")
+
+
+def _retry_after(error: Any) -> float | None:
+    """The seconds that the service asks to wait; None when it gives none, or a date."""
+    try:
+        seconds = float(error.response.headers["retry-after"])
+    except (AttributeError, KeyError, ValueError):
+        return None
+    return seconds if 0 <= seconds < float("inf") else None

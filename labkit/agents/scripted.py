@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
-from labkit.agents.model import Message, ModelError, Reply, Tool, ToolCall
+from labkit.agents.model import Message, ModelError, Reply, Tool, ToolCall, Usage
 
 
 class Text(str):
@@ -54,10 +54,13 @@ def call(name: str, /, **arguments: Any) -> ToolCall:
 
 
 class ScriptedModel:
-    """Runs a script, from its beginning for each new conversation. One conversation at a time."""
+    """Runs a script, from its beginning for each new conversation. One conversation at a time.
 
-    def __init__(self, script: Script, name: str = "scripted") -> None:
-        self.name = name
+    `usage` is what each reply says to have taken, to try limits with.
+    """
+
+    def __init__(self, script: Script, name: str = "scripted", *, usage: Usage | None = None) -> None:
+        self.name, self.usage = name, usage or Usage()
         self._script = script
         self._running: Generator[Step, Any, str] | None = None
         self._talk = Talk((), ())
@@ -83,12 +86,13 @@ class ScriptedModel:
             wanted = self._running.send(came)
         except StopIteration as end:
             self._running = None
-            return Reply("" if end.value is None else str(end.value))
+            return Reply("" if end.value is None else str(end.value), usage=self.usage)
         self._single = isinstance(wanted, ToolCall)
         calls = (wanted,) if isinstance(wanted, ToolCall) else tuple(wanted)
         self._count += len(calls)
         first = self._count - len(calls) + 1
-        return Reply(calls=tuple(ToolCall(f"call-{n}", c.name, c.arguments) for n, c in enumerate(calls, first)))
+        numbered = tuple(ToolCall(f"call-{n}", c.name, c.arguments) for n, c in enumerate(calls, first))
+        return Reply(calls=numbered, usage=self.usage)
 
 
 def _since_assistant(messages: Sequence[Message]) -> Sequence[Message] | None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import anyio
+
 from labkit.agents.model import Tool
 from labkit.errors import LabError, UnknownNameError, did_you_mean
-from labkit.session.connection import Connection
+from labkit.session.connection import Connection, connect
 from labkit.session.results import wire_shape
 
 
@@ -74,6 +77,25 @@ class Connections:
         """Call a tool of a connection by the name that its server has for it."""
         # Arguments are the model's, and what is wrong with them the server's to say: it reads that, and tries again.
         return result_of((await self.connections[owner].call(tool, arguments, check=False, progress=False)).raw)
+
+
+@asynccontextmanager
+async def opened(targets: Mapping[str, Any], **options: Any) -> AsyncGenerator[dict[str, Connection]]:
+    """Connections to several servers, by name; all are closed at the end, whatever ends it, a failing connect included.
+
+    `targets` and `options` are what `lab.connect` takes.
+    """
+    stack = AsyncExitStack()
+    try:
+        connections: dict[str, Connection] = {}
+        for name, target in targets.items():
+            connection = await connect(target, name=name, **options)
+            connections[name] = await stack.enter_async_context(connection)
+        yield connections
+    finally:
+        # In a scope that is cancelled every wait fails at once: unshielded, the processes of servers would stay.
+        with anyio.CancelScope(shield=True):
+            await stack.aclose()
 
 
 def result_of(raw: Mapping[str, Any]) -> ToolResult:

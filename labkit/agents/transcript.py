@@ -7,9 +7,9 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from labkit.agents.model import Message, ToolCall
+from labkit.agents.model import Message, ToolCall, Usage
 
-Ended = Literal["", "answered", "steps", "cancelled", "failed"]
+Ended = Literal["", "answered", "steps", "calls", "tokens", "cost", "cancelled", "failed"]
 SHOWN = 400
 """Characters of one text that a view shows."""
 
@@ -26,13 +26,17 @@ class Done:
 
 @dataclass
 class Transcript:
-    """One run. `ended` is how: with an answer, at the limit of steps, cancelled, failed; empty while it goes on."""
+    """One run. `ended` is how: with an answer, at a limit (which one), cancelled, failed; empty while it goes on."""
 
     model: str = ""
     messages: list[Message] = field(default_factory=list[Message])
     calls: list[Done] = field(default_factory=list[Done])
     steps: int = 0
     """Replies of the model."""
+    attempts: int = 0
+    """Times the model was asked: more than replies, where it was asked again."""
+    usage: Usage = field(default_factory=Usage)
+    """Tokens of all replies."""
     ended: Ended = ""
 
     @property
@@ -49,14 +53,16 @@ class Transcript:
         found: list[dict[str, str]] = []
         for message in self.messages:
             if message.text:
-                word = "error" if message.is_error else message.role
+                word = "error" if message.is_error else message.by or message.role
                 found.append({"who": word, "what": message.text})
-            found += [{"who": "calls", "what": _shown(call)} for call in message.calls]
+            who = f"{message.by} calls".strip()
+            found += [{"who": who, "what": _shown(call)} for call in message.calls]
         return found
 
     def __repr__(self) -> str:
-        lines = [f"{row['who']:>9}  {_cut(row['what'])}" for row in self.rows()]
-        return "\n".join([*lines, f"{'ended':>9}  {self.ended or 'not yet'}, after {self.steps} replies"])
+        rows = [*self.rows(), {"who": "ended", "what": f"{self.ended or 'not yet'}, after {self.steps} replies"}]
+        wide = max(9, *(len(row["who"]) for row in rows))
+        return "\n".join(f"{row['who']:>{wide}}  {_cut(row['what'])}" for row in rows)
 
     def _repr_html_(self) -> str:
         rows = "".join(

@@ -45,7 +45,10 @@ def list_(
     project: Annotated[Path, PROJECT] = Path(),
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
-    """Every server that is configured, of the user and of this project, and in which file."""
+    """Every server that is configured, of the user and of this project, and in which file.
+
+    Example: labkit hosts list --from cursor
+    """
     from labkit.errors import HostConfigError
     from labkit.hosts.editing import files, read_any
     from labkit.hosts.known import SCOPES
@@ -74,7 +77,10 @@ def list_(
 
 
 def paths() -> None:
-    """Where each host keeps its servers on this system, and whether that file is there."""
+    """Where each host keeps its servers on this system, and whether that file is there.
+
+    Example: labkit hosts paths
+    """
     from labkit.errors import HostConfigError
     from labkit.hosts.known import HOSTS, SCOPES
 
@@ -137,7 +143,10 @@ def remove(
     project: Annotated[Path | None, PROJECT] = None,
     config: Annotated[Path | None, CONFIG] = None,
 ) -> None:
-    """Take a server out of a host's file. The rest stays as it is, and a copy is made first."""
+    """Take a server out of a host's file. The rest stays as it is, and a copy is made first.
+
+    Example: labkit hosts remove leave_manager --from cursor
+    """
     from labkit.hosts.editing import remove as take_out
     from labkit.hosts.known import find_host
 
@@ -159,6 +168,8 @@ def test(
     """Start configured servers as their hosts would - command, environment, folder - and certify each quickly.
 
     Exit code 1 when one is not certified, 2 when there is none of that name.
+
+    Example: labkit hosts test leave_manager --from cursor
     """
     with told():
         found = list(_configured(host, project, config))
@@ -178,6 +189,8 @@ def doctor(
     """Say what each host will stumble over, and the sentence that mends it.
 
     Exit code 1 when something is wrong.
+
+    Example: labkit hosts doctor --project .
     """
     from labkit.hosts.editing import files
     from labkit.hosts.known import SCOPES

@@ -60,7 +60,8 @@ def rotate(
 
 def revoke(keys: Iterable[KeyConfig], key: str) -> tuple[KeyConfig, ...]:
     """The keys without this one."""
-    return tuple(each for each in keys if not hmac.compare_digest(each.sha256, hash_key(key)))
+    hashed = _hashed(key)  # as bytes: a configuration may have the digits as capitals
+    return tuple(each for each in keys if not hmac.compare_digest(bytes.fromhex(each.sha256), hashed))
 
 
 class ApiKeys:
@@ -75,7 +76,7 @@ class ApiKeys:
 
     def find(self, key: str) -> Principal | None:
         """Whose key it is; None for one that is not known, or has ended."""
-        return self.find_hash(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest())
+        return self.find_hash(_hashed(key))
 
     def find_hash(self, hashed: bytes) -> Principal | None:
         """The same, by the SHA-256 of the key."""
@@ -86,8 +87,12 @@ class ApiKeys:
         return found
 
 
+def _hashed(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+
+
 def _principal(key: KeyConfig) -> Principal:
-    return Principal(key.principal, key.roles, "key", key.expires, scopes=key.scopes)
+    return Principal(key.principal, key.roles, "key", key.expires, scopes=key.scopes, has_roles=bool(key.roles))
 
 
 def _is_valid(key: KeyConfig, now: float | None) -> bool:

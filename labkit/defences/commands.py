@@ -59,6 +59,12 @@ class Value:
             raise CommandError(f"{what} {shown} is longer than {self.longest} characters: shorten it.")
         if "\0" in text:
             raise CommandError(f"{what} {shown} has a zero byte in it, which no program can be given.")
+        try:
+            os.fsencode(text)
+        except UnicodeEncodeError as error:
+            raise CommandError(
+                f"{what} {shown} has half of a character in it, which no program can be given."
+            ) from error
         if text.startswith("-") and not self.dash:
             raise CommandError(f"{what} {shown} begins with a dash, as options do: use one that does not.")
         if not re.fullmatch(self.pattern, text):

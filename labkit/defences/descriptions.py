@@ -59,14 +59,20 @@ _FLAGS = re.compile("\U0001f3f4(?:{})\U000e007f".format("|".join(
 """The flags of England, Scotland and Wales are spelt in tags."""
 _OUT_OF_SIGHT = (
     ("a gap that pushes the rest out of sight", re.compile(r"(?:[ \t]*\n){12,}|[ \t\u00a0\u2000-\u200a\u3000]{60,}")),
-    ("a comment of a markup that is not shown", re.compile(r"<!--.{8,}?-->|\[//\]: # ", re.DOTALL)),
+    ("a comment of a markup that is not shown", re.compile(r"<!--(?:(?!<!--).){8,}?-->|\[//\]: # ", re.DOTALL)),
     ("a style that hides text", re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0", re.I)),
 )
-_LIKE = str.maketrans(
-    "аеорсухіјѕһԁԛԝАВЕКМНОРСТХΑΒΕΖΗΙΚΜΝΟΡΤΧοανρτιυⅼı",
-    "aeopcyxijshdqwABEKMHOPCTXABEZHIKMNOPTXoavptiuli",
+_LIKE = (
+    str.maketrans(
+        "аеорсухіјѕһԁԛԝАВЕКМНОРСТХΑΒΕΖΗΙΚΜΝΟΡΤΧοανρτιυⅼı",
+        "aeopcyxijshdqwABEKMHOPCTXABEZHIKMNOPTXoavptiuli",
+    )
+    | str.maketrans("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢøØ", "abcdefghijklmnoprstuvwyzoO")
+    | {start + n: ord("a") + n for start in (0x1F150, 0x1F170, 0x1F1E6) for n in range(26)}
 )
-"""Letters of other alphabets that look like Latin ones."""
+"""Letters of other alphabets that look like Latin ones, small capitals, and letters in white on black or on flags."""
+_LONG_WORD = 24
+"""More letters than a word of JSON Schema has: a longer key may be a sentence."""
 _FILLERS = "\u115f\u1160\u3164\uffa0"
 WELL_KNOWN: dict[str, tuple[str, ...]] = {
     "filesystem": (
@@ -155,7 +161,7 @@ def strings(value: object, where: str = "") -> Iterator[tuple[str, str]]:
     elif isinstance(value, dict):
         for key, each in cast(Json, value).items():
             way = f"{where}/{key}" if where else key
-            if not key.isidentifier():
+            if not key.isidentifier() or len(key) > _LONG_WORD:
                 yield f"{where}, a key", key
             yield from strings(each, way)
     elif isinstance(value, list):
@@ -167,7 +173,9 @@ def plain(text: str) -> str:
     """The text as it is meant: other forms of letters and lookalikes as Latin ones, no marks, one space for many."""
     text = "".join(c for c in unicodedata.normalize("NFKC", text) if not _invisible(c))
     text = unicodedata.normalize("NFKD", text.translate(_LIKE))
-    text = re.sub(r"[*_`\\]+(?=\w)|(?<=\w)[*`]+", "", "".join(c for c in text if not unicodedata.combining(c)))
+    text = re.sub(
+        r"(?<![*_`\\])[*_`\\]+(?=\w)|(?<=\w)[*`]+", "", "".join(c for c in text if not unicodedata.combining(c))
+    )
     return " ".join(text.replace("\u2019", "'").split())
 
 
@@ -179,7 +187,7 @@ def skeleton(name: str) -> str:
 
 def orders_in(text: str) -> str:
     """The first words of a text that read like an order to a model, also when they are encoded; empty for none."""
-    versions = dict.fromkeys([text, plain(text)])
+    versions = dict.fromkeys([text, plain(text), re.sub(r"(?<=[a-z])[_-]+(?=[a-z])", " ", text.lower())])
     for version in [each for each in _decoded(text) if each and each not in versions]:
         versions.update(dict.fromkeys([version, plain(version)]))
     return next((match[0] for version in versions if (match := INSTRUCTION.search(version))), "")
@@ -201,8 +209,8 @@ def _unseen(text: str, where: str) -> list[Suspicion]:
 
 
 def _mentions(text: str, where: str, foreign: Mapping[str, str]) -> list[Suspicion]:
-    words = set(re.findall(r"[\w.-]*\w", plain(text)))
-    words |= set(re.findall(r"[\w.-]*\w", unicodedata.normalize("NFKC", text)))
+    both = f"{plain(text)}\n{unicodedata.normalize('NFKC', text)}"
+    words = {each.rstrip(".-") for each in re.findall(r"[\w.-]+", both)}
     quoted = set(re.findall(r"[`'\"](\w+)[`'\"]", text))
     # A name that is an ordinary word ("search") is one in ordinary texts, unless it stands in quotes.
     named = sorted(name for name in foreign if name in quoted or (name in words and not name.isalpha()))

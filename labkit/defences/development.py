@@ -32,8 +32,8 @@ DEPLOYED = (
     "WEBSITE_SITE_NAME",
 )
 """Set by what runs programs for others: nobody develops there."""
-PROXIED = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip", b"via")
-"""Behind a proxy of this machine the whole world looks local."""
+PROXIED = (b"forwarded", b"x-forwarded", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"cf-connecting-ip", b"via")
+"""How the headers of proxies begin. Behind a proxy of this machine the whole world looks local."""
 PLACES = ("VIRTUAL_ENV", "CONDA_DEFAULT_ENV")
 """End like such a name, and say where Python is."""
 _PRODUCTION = re.compile(r"(?<![a-z])(prod|production|prd|live|staging)(?![a-z])", re.IGNORECASE)
@@ -48,7 +48,7 @@ class Development:
     """The identity of a developer. Made by `from_environment` only where it may be."""
 
     def __init__(self, user: str, roles: tuple[str, ...] = (), scopes: tuple[str, ...] = ()) -> None:
-        self._principal = Principal(user, roles, "development", scopes=scopes)
+        self._principal = Principal(user, roles, "development", scopes=scopes, has_roles=bool(roles))
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str], *, host: str) -> Development | None:
@@ -80,14 +80,17 @@ class Development:
         """The developer, when a request without credentials comes from this machine and through nobody; else None."""
         headers: list[tuple[bytes, bytes]] = [(name.lower(), value) for name, value in scope["headers"]]
         client = scope.get("client")
-        if not client or not _is_loopback(str(client[0])):
+        # HTTP/1.0 is what a proxy speaks that was given no settings, and then says nothing of whom it speaks for.
+        if not client or not _is_loopback(str(client[0])) or scope.get("http_version") == "1.0":
             return None
         for name, value in headers:
             # A page of the web that has its name point here (DNS rebinding) sends its own name as Host and Origin.
             text = value.decode("latin-1")
-            if name in PROXIED or (name == b"host" and not _is_loopback(_host(text))):
+            if name.startswith(PROXIED) or (name == b"host" and not _is_loopback(_host(f"//{text}"))):
                 return None
-            if name == b"origin" and not _is_loopback(urlsplit(text).hostname or ""):
+            if name == b"origin" and not _is_loopback(_host(text)):
+                return None
+            if name == b"sec-fetch-site" and text == "cross-site":  # a page's GET has no Origin
                 return None
         hosts = [name for name, _ in headers if name == b"host"]
         if len(hosts) != 1:
@@ -101,9 +104,9 @@ def _names_a_stage(name: str) -> bool:
     return name not in PLACES and (name in NAMED or name.endswith(("_ENV", "_ENVIRONMENT", "_STAGE")))
 
 
-def _host(header: str) -> str:
+def _host(url: str) -> str:
     try:
-        return urlsplit(f"//{header}").hostname or ""
+        return urlsplit(url).hostname or ""
     except ValueError:
         return ""
 

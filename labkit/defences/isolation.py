@@ -15,6 +15,7 @@ client.
 from __future__ import annotations
 
 import hashlib
+import math
 import secrets
 from collections import OrderedDict
 from collections.abc import Iterator, MutableMapping
@@ -117,7 +118,7 @@ class Handles(Generic[V]):
     """
 
     def __init__(self, seconds: float = 900.0, *, each: int = 100, most: int = 10_000, clock: Clock = SYSTEM) -> None:
-        if not seconds > 0 or each < 1 or most < 1:
+        if not 0 < seconds < math.inf or each < 1 or most < 1:
             raise ValueError("a handle has to be good for some time, and a user to have room for one")
         self._seconds, self._each, self._most, self._clock = seconds, each, most, clock
         self._users: dict[str, OrderedDict[bytes, _Entry[V]]] = {}
@@ -128,6 +129,7 @@ class Handles(Generic[V]):
 
     def issue(self, principal: str, value: V, *, seconds: float | None = None) -> str:
         """Keep a thing; the handle for it. Raises NoPrincipalError, TooManyHandlesError."""
+        ends = self._until(seconds)
         mine = self._users.get(owner(principal), OrderedDict[bytes, _Entry[V]]())
         self._let_go(principal, mine)
         while len(mine) >= self._each:
@@ -138,7 +140,7 @@ class Handles(Generic[V]):
             if self._count >= self._most:
                 raise TooManyHandlesError("There is no room for more at the moment: end what you no longer need.")
         handle = secrets.token_urlsafe(BYTES)
-        mine[_hash(handle)] = _Entry(value, self._clock.now() + (self._seconds if seconds is None else seconds))
+        mine[_hash(handle)] = _Entry(value, ends)
         self._users[principal] = mine
         self._count += 1
         return handle
@@ -150,7 +152,7 @@ class Handles(Generic[V]):
     def renew(self, principal: str, handle: str, *, seconds: float | None = None) -> None:
         """Let it begin its time anew. Raises NoPrincipalError, NoSuchHandleError."""
         entry = self._entry(principal, handle)
-        entry.ends = self._clock.now() + (self._seconds if seconds is None else seconds)
+        entry.ends = self._until(seconds)
 
     def end(self, principal: str, handle: str) -> V:
         """The thing, which is kept no longer. Raises NoPrincipalError, NoSuchHandleError."""
@@ -167,6 +169,12 @@ class Handles(Generic[V]):
         if found is None or self._clock.now() >= found.ends:
             raise NoSuchHandleError(handle)
         return found
+
+    def _until(self, seconds: float | None) -> float:
+        lasts = self._seconds if seconds is None else seconds
+        if not lasts < math.inf:  # nor what is no number: nothing comes after that
+            raise ValueError("a handle has an end")
+        return self._clock.now() + lasts
 
     def _let_go(self, principal: str, mine: OrderedDict[bytes, _Entry[V]]) -> None:
         now = self._clock.now()

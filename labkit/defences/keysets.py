@@ -91,7 +91,7 @@ class KeySet:
             return None
         try:
             return jwt.PyJWK(fits[0], algorithm)
-        except jwt.PyJWTError:
+        except (jwt.PyJWTError, ValueError, TypeError):  # such as a point that is on no curve
             return None
 
 
@@ -121,10 +121,14 @@ def _keys(text: str | bytes) -> list[dict[str, Any]]:
     return [key for key in cast("list[Any]", keys) if isinstance(key, dict)]
 
 
+def _list(value: object) -> list[Any]:
+    return cast("list[Any]", value) if isinstance(value, list) else []
+
+
 def _is_for(key: dict[str, Any], algorithm: str) -> bool:
     return (
         key.get("kty") == KEY_TYPES.get(algorithm[:2])
         and key.get("alg", algorithm) == algorithm
         and key.get("use", "sig") == "sig"
-        and "verify" in key.get("key_ops", ["verify"])
+        and (key.get("key_ops") is None or "verify" in _list(key["key_ops"]))
     )

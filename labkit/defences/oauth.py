@@ -40,7 +40,11 @@ def metadata_url(resource: str) -> str:
 
 
 def access_token(principal: Principal, resource: str) -> AccessToken:
-    """Somebody who may come in, as the SDK has it. The token itself is left out: nobody behind has to see it."""
+    """Somebody who may come in, as the SDK has it. The token itself is left out: nobody behind has to see it.
+
+    The claim `roles` is a list, or None when the proof says nothing of roles.
+    """
+    roles = list(principal.roles) if principal.has_roles else None
     return AccessToken(
         token="",
         client_id=principal.client or principal.id,
@@ -48,7 +52,7 @@ def access_token(principal: Principal, resource: str) -> AccessToken:
         expires_at=None if principal.expires is None else int(principal.expires),
         resource=resource,
         subject=principal.subject,
-        claims={"iss": principal.issuer, "roles": list(principal.roles), "principal": principal.id},
+        claims={"iss": principal.issuer, "roles": roles, "principal": principal.id},
     )
 
 

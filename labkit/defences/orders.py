@@ -1,7 +1,8 @@
 """Sentences that give a model orders where a description should be: patterns over text, written down one by one.
 
 Each is taken from a published attack or from a variation of one. They are matched without regard to capitals, on the
-text as it came and on its plain form (`labkit.defences.descriptions.plain`).
+text as it came and on its plain form (`labkit.defences.descriptions.plain`). Repeats are bounded, or begin in few
+places: the texts come from strangers, and must not make the search slow.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ _FILES = r"/\.ssh\b|\bid_(?:rsa|ed25519)\b|\.aws/credentials|/etc/(?:passwd|shad
 
 INSTRUCTIONS = (
     # Against what the model was told before.
-    r"(?:ignore|disregard|forget|override) (?:all |any |the |your |my |of )*"
+    r"(?:ignore|disregard|forget|override),? (?:all |any |the |your |my |of )*"
     r"(?:previous|prior|other|earlier|above|system)"
     r" (?:\w+ )?(?:instructions?|rules|prompts?|messages|guidelines|requests)",
     r"(?:ignore|disregard|forget) (?:everything|anything|all)(?: that| of what)? (?:you |was |were |has )",
@@ -25,11 +26,11 @@ INSTRUCTIONS = (
     r"you are (?:now|no longer) (?:a|an|the|in|bound)\b",
     r"(?:reveal|repeat|print|output|include|send) (?:me )?your (?:system |hidden |initial )?(?:prompt|instructions)",
     # Marks that make text look like the host's.
-    r"<\s*/?\s*(?:important|system|secret|instructions?|admin|critical)\s*>",
+    r"<\s{0,4}/?\s{0,4}(?:important|system|secret|instructions?|admin|critical)\s{0,4}>",
     r"<\|\w+\|>|\[/?inst\]|<</?sys>>",
-    r"^\s*#+ ?(?:system|instructions?)(?: message)? ?:|\[(?:system|admin)(?: \w+)?\] ?:?",
+    r"^[ \t]{0,8}#{1,6} ?(?:system|instructions?)(?: message)? ?:|\[(?:system|admin)(?: \w+)?\] ?:?",
     r"\b(?:note|message|instructions?|attention)(?: to| for)? (?:the |all |any )?"
-    r"(?:ai|llms?|language model|assistant|agent)s?\b",
+    r"(?:ai|llms?|language model|assistant|agent)(?: (?:assistant|agent|model))?s?(?=\s{0,4}[:!\])>])",
     # Behind the user's back.
     rf"(?:do(?:n't| not)|never) (?:ever )?(?:tell|mention|inform|show|reveal|notify|alert|ask|bother)"
     rf"(?: \w+){{0,4}} (?:to )?{_USER}\b",
@@ -59,7 +60,7 @@ INSTRUCTIONS = (
     r"\b(?:always|must|also|silently) (?:add |set |put )?(?:b?cc|forward|copy)\b[^.]{0,30}@",
     r"(?:set|change|replace|redirect)(?: \w+){0,4} (?:recipient|to|bcc|cc|destination|address)"
     r"[`'\"]?(?: \w+){0,3} (?:to|with|by) [`'\"]?[\w.+-]+@",
-    r"!\[[^\]]*\]\(https?://[^)]*(?:\{|\$|<|=$)",
+    r"!\[[^\]]{0,200}\]\(https?://[^)]{0,1000}(?:\{|\$|<|=$)",
     # The same in other languages.
     r"ignorier\w* (?:alle |die )*(?:vorherigen|bisherigen|anderen) (?:anweisungen|regeln)",
     r"(?:bevor du|vor der (?:nutzung|verwendung)) (?:dies\w+ )(?:tools?|werkzeugs?)\b[^.]{0,30}(?:lies|sende|rufe)",

@@ -90,6 +90,8 @@ def names_below(text: str, *, windows: bool = WINDOWS) -> list[str]:
 
     Raises PathRefused for an absolute path and for `..`, NameRefused for a name that can be no file's.
     """
+    if len(text) > LONGEST:
+        _spelled(text)  # before it is quoted
     names = [name for name in text.split("/") if name not in ("", ".")]
     drive = windows and names and ":" in names[0]
     if text.startswith(("/", "\\")) or ".." in names or "\x00" in text or drive:

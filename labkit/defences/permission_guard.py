@@ -46,13 +46,18 @@ _LISTED: dict[str, tuple[Kind, str, str]] = {
 
 
 def token_caller(ctx: ServerRequestContext[Any, Any]) -> Caller:
-    """The caller as the access token proves it: its scopes, and the roles of its claim `roles`; nobody without one."""
+    """The caller as the access token proves it: its scopes, and the roles of its claim `roles`; nobody without one.
+
+    A claim that is no list is no role, and not the same as no claim.
+    """
     from mcp.server.auth.middleware.auth_context import get_access_token
 
     token = get_access_token()
     if token is None:
         return Caller()
     claimed: Any = (token.claims or {}).get("roles")
+    if claimed is None:
+        return Caller(scopes=tuple(token.scopes))
     roles = cast("list[Any]", claimed) if isinstance(claimed, list) else []
     return Caller(tuple(role for role in roles if isinstance(role, str)), tuple(token.scopes))
 
@@ -107,8 +112,11 @@ def asked(method: str, params: Mapping[str, Any] | None) -> list[tuple[Kind, str
             return [("prompts", _text(about.get("name")))]
         return [("resources", _text(about.get("uri")))]
     if method == "subscriptions/listen":
-        uris = _object(given.get("notifications")).get("resourceSubscriptions")
-        return [("resources", _text(uri)) for uri in (cast("list[Any]", uris) if isinstance(uris, list) else [])]
+        # The SDK reads a member by either name. What is no list asks for "", as it is not known what it would become.
+        wanted = _object(given.get("notifications"))
+        found = [wanted[name] for name in ("resourceSubscriptions", "resource_subscriptions") if wanted.get(name)]
+        lists = [cast("list[Any]", each) if isinstance(each, list) else [""] for each in found]
+        return [("resources", _text(uri)) for uris in lists for uri in uris]
     return []
 
 

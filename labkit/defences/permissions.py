@@ -21,6 +21,7 @@ What a rule may say, and what it may not, so that reading the table is enough:
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ from labkit.errors import LabError
 Kind = Literal["tools", "resources", "prompts"]
 KINDS: tuple[Kind, ...] = ("tools", "resources", "prompts")
 Needs = str | Sequence[str]
+_SLASHES = re.compile(r"[ .]*[/\\]+")
+"""With the dots and blanks before them, which Windows leaves out."""
 
 
 class PermissionsError(LabError):
@@ -43,10 +46,12 @@ class Caller:
     """What somebody brings along.
 
     With roles and scopes, both have to allow a thing: the role says what the user may do, the scopes of the token what
-    the user has let this client do. `scopes=None` is a proof of identity without scopes, such as an API key.
+    the user has let this client do. `scopes=None` is a proof of identity without scopes, such as an API key, and
+    `roles=None` one that says nothing of roles, such as a machine's token. `()` is somebody who has none: whose last
+    role is taken away must not be left with all that the token says.
     """
 
-    roles: tuple[str, ...] = ()
+    roles: tuple[str, ...] | None = None
     scopes: tuple[str, ...] | None = None
 
 
@@ -134,10 +139,10 @@ class Permissions:
 
     def holds(self, caller: Caller, scope: str) -> bool:
         """Whether somebody holds a scope, by roles, by the scopes of a token, or by both when both are there."""
-        by_role = any(_covers(held, scope) for role in caller.roles for held in self._roles.get(role, ()))
+        by_role = any(_covers(held, scope) for role in caller.roles or () for held in self._roles.get(role, ()))
         if caller.scopes is None:
             return by_role
-        return scope in caller.scopes and (by_role or not caller.roles)
+        return scope in caller.scopes and (by_role or caller.roles is None)
 
     def least(self, kind: Kind, names: Iterable[str]) -> tuple[str, ...]:
         """The scopes that are enough for these names and for nothing that needs more: what to ask a user for.
@@ -203,5 +208,6 @@ def _unquoted(text: str) -> str:
 
 
 def _folded(name: str) -> str:
-    """One form for all spellings that some server may take for the same name."""
-    return unicodedata.normalize("NFKC", _unquoted(name)).casefold()
+    """One form for all spellings that some server may take for the same name: `a//b` and `a\\b` are `a/b` there."""
+    plain = unicodedata.normalize("NFKC", _unquoted(name)).casefold()
+    return _SLASHES.sub("/", "".join(c for c in plain if unicodedata.category(c) not in ("Cc", "Cf")))

@@ -26,6 +26,8 @@ class Principal:
     """The program that a token was issued to (`client_id`, RFC 9068), where the token says it."""
     scopes: tuple[str, ...] = ()
     """What the token may be used for (`scope`)."""
+    has_roles: bool = True
+    """Whether the proof says anything of roles. A machine's token does not: it has its scopes alone."""
 
     @property
     def id(self) -> str:

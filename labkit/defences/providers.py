@@ -164,6 +164,9 @@ def _distinct(configs: Iterable[JwtConfig]) -> list[JwtConfig]:
     for config in given:
         if not _NAME.fullmatch(config.name):
             raise LabError(f"{config.name!r} is no name of a provider: use small letters, digits, - and _.")
+        # One without a name could call somebody "corp:alice", and that would be the id of corp's alice.
+        if len(given) > 1 and not config.name:
+            raise LabError(f"The issuer {config.issuer} has no name: where there are several, each has one.")
     for what, counted in (("issuer", Counter(c.issuer for c in given)), ("name", Counter(c.name for c in given))):
         for value, count in counted.items():
             if count > 1:

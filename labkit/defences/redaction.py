@@ -26,7 +26,7 @@ from typing import Any, NamedTuple, cast
 
 from labkit.defences.redaction_ends import UNITS, lines, over_ends
 from labkit.defences.redaction_rules import DEFAULT, FINDERS, RULES, Found, hides, is_plain
-from labkit.defences.redaction_views import runs, views
+from labkit.defences.redaction_views import runs, spelled, views
 
 LIMIT = 3_000_000
 """Characters that are looked at for one value, with all spellings."""
@@ -37,6 +37,9 @@ CODED = 5
 _FRAGMENTS = 40
 _FORMAL = frozenset(("type", "mimeType", "role"))
 """Members of the protocol that stand between texts and say nothing."""
+_PAIRED = frozenset(("name", "key", "Name", "Key", "header"))
+_VALUES = frozenset(("value", "Value"))
+"""Members that say the name and the value of something, such as `{"name": "DB_PASSWORD", "value": "..."}`."""
 _OPENS = re.compile(r"[{\[]")
 
 
@@ -70,7 +73,9 @@ class Redactor:
         self.rules = frozenset(rules)
         self.limit, self.depth = limit, depth
         self._fields = frozenset(name.lower() for name in fields)
-        self._known = re.compile("|".join(map(re.escape, known)), re.IGNORECASE) if known else None
+        self._known = (
+            re.compile("|".join(map(spelled, sorted(known, key=len, reverse=True))), re.IGNORECASE) if known else None
+        )
         self._spanning = [FINDERS[rule] for rule in ("card", "iban", "id", "private key") if rule in self.rules]
         self._joined = [FINDERS[rule] for rule in ("token",) if rule in self.rules]
         self._finders = [FINDERS[rule] for rule in FINDERS if rule in self.rules]
@@ -190,11 +195,13 @@ class _Run:
 
     def _members(self, value: Mapping[Any, Any], depth: int, coded: int, leaves: list[_Leaf]) -> dict[str, Any]:
         members: dict[str, Any] = {}
+        named = _PAIRED & value.keys()
+        said = any(isinstance(value[name], str) and self.redactor.field(value[name]) for name in named)
         for key, each in value.items():
             name = self.text(str(key), coded)
             while name != key and name in members:
                 name += "'"
-            if self.redactor.field(str(key)):
+            if self.redactor.field(str(key)) or (said and key in _VALUES):
                 members[name] = self._blank(each, depth)
                 continue
             members[name] = None
@@ -218,7 +225,7 @@ class _Run:
     def _number(self, value: float) -> float:
         if isinstance(value, float) and not (value.is_integer() and 1e12 < abs(value) < 1e20):
             return value
-        written = str(int(value))
+        written = str(abs(int(value)))
         if any(found.end - found.start >= len(written) for found in self.redactor.found(written)):
             return self._blank(value, 0, "card")
         return value

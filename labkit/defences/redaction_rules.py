@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from labkit.patterns.masking import JWT, KNOWN, PRIVATE_KEY, SAID, URL_USER, sounds_secret
+from labkit.patterns.masking import JWT, KNOWN, PRIVATE_KEY, SAID, sounds_secret
 
 RULES = {
     "field": "a member whose name says that it holds a credential, a card or a national id",
@@ -38,6 +38,8 @@ class Found(NamedTuple):
 _FIELD_WORDS = re.compile(
     r"(?:credit|debit)_?card(?!s?_?(?:type|brand|count|limit))|card_?(?:number|no|num)\b|\biban\b|social_?security"
     r"|national_?id\b|tax_?id\b"
+    r"|(?:password|passwd|passphrase|secrets?|token)(?:_?hash)?[0-9]{0,3}$|(?:secret|access|auth|account|session)_?key$"
+    r"|^pass_word$|(?<=.)_pass$|(?:recovery|backup)_?codes?$|^mnemonic$|^bearer$"
 )
 _HARMLESS = re.compile(
     r"(?:next|page|continuation|sync|cursor|max|count)_?tokens?$|^signatures?$|^auth(?:entication|orization)?_?"
@@ -189,7 +191,13 @@ def _dni(written: str) -> bool:
 # -- tokens ---------------------------------------------------------------------------------------------------------
 
 _TOKENS = re.compile(
-    rf"(?P<jwt>{JWT})|(?P<known>{KNOWN})|(?P<user>{URL_USER})"
+    rf"(?P<jwt>{JWT})|(?P<known>{KNOWN})|(?P<user>(?<=://)[^\s/?#]{{1,256}}(?=@))"
+    r"|(?P<chip>\b(?:gh[ur]_\w{10,}|xox[cder]-[\w-]{10,}|pypi-[\w-]{16,}|dckr_pat_[\w-]{10,}|hvs\.[\w-]{16,}"
+    r"|gocspx-[\w-]{10,}|dop_v1_[a-f0-9]{16,}|age-secret-key-1[a-z0-9]{20,}))"
+    r"|(?<=hooks\.slack\.com/services/)(?P<hook>[\w/]{20,})"
+    r"|\b(?:set-)?cookie2?\s{0,4}:\s{0,4}(?P<cookie>[^\r\n=]{1,80}=[^\r\n]{4,})"
+    r"|\bauthorization\s{0,4}:\s{0,4}token\s{1,4}(?P<plain>[\w.~+/=-]{8,})"
+    r"|\b(?P<account>(?<=accountkey=)[A-Za-z0-9+/=]{8,})"
     r"|(?P<more>\b(?:AIza[\w-]{30,}|ASIA[A-Z0-9]{16}|npm_[A-Za-z0-9]{20,}|hf_[A-Za-z0-9]{20,}|SG\.[\w-]{16,}\.[\w-]{16,}"
     r"|ya29\.[\w-]{20,}|xapp-[\w-]{10,}|whsec_[\w+/=]{16,}|sk_(?:live|test)_\w{10,}))"
     r"|\bbearer\s{1,4}(?P<bearer>[\w.~+/=-]{6,})|\bbasic\s{1,4}(?P<basic>[A-Za-z0-9+/]{8,}={0,2})",
@@ -197,10 +205,14 @@ _TOKENS = re.compile(
 )
 _TOKEN_HINTS = (
     "eyj", "sk-", "sk_", "pk-", "pk_", "rk-", "rk_", "ghp", "gho", "ghs", "github_pat", "glpat", "xox", "xapp-", "akia",
-    "asia", "://", "aiza", "npm_", "hf_", "sg.", "ya29.", "whsec_", "bearer", "basic",
+    "asia", "://", "aiza", "npm_", "hf_", "sg.", "ya29.", "whsec_", "bearer", "basic", "ghu_", "ghr_", "pypi-",
+    "dckr_pat_", "hvs.", "gocspx-", "dop_v1_", "age-secret", "hooks.slack", "cookie", "authorization", "accountkey=",
 )  # fmt: skip
 """No token without one of these: most texts have none, and that is found out in a hundredth of the time."""
-_PEM = re.compile(PRIVATE_KEY)
+_PEM = re.compile(
+    PRIVATE_KEY + r"|-----BEGIN PGP PRIVATE KEY BLOCK-----[\s\S]*?(?:-----END PGP PRIVATE KEY BLOCK-----|\Z)"
+    r"|---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----[\s\S]*?(?:---- END SSH2[A-Z ]{0,30}----|\Z)"
+)
 _NAMED = re.compile(
     rf"(?P<name>{SAID})[\\\"'*`]{{0,4}}(?P<gap>[ \t]{{0,4}})(?P<sep>:|=>|=)[ \t]{{0,4}}"
     r"(?P<value>\\{0,3}\"[^\"\n]{1,400}\"|'[^'\n]{1,400}'|[^\s\"',;&})>]{1,400})"
@@ -242,7 +254,7 @@ def _mixed(value: str) -> bool:
 
 def private_keys(text: str) -> Iterator[Found]:
     """Private keys, to their end, or to that of the text."""
-    if "-----BEGIN" not in text:
+    if "---- BEGIN" not in text and "-----BEGIN" not in text:
         return
     for found in _PEM.finditer(text):
         yield Found(*found.span(), "private key")
@@ -281,12 +293,7 @@ def emails(text: str) -> Iterator[Found]:
 
 
 FINDERS = {
-    "card": cards,
-    "iban": ibans,
-    "id": ids,
-    "token": tokens,
-    "private key": private_keys,
-    "named": named,
+    "card": cards, "iban": ibans, "id": ids, "token": tokens, "private key": private_keys, "named": named,
     "email": emails,
-}
+}  # fmt: skip
 """The rules that look at texts."""

@@ -18,12 +18,14 @@ from typing import NamedTuple
 
 ROUNDS = 4
 """How often escapes within escapes are undone."""
-_ESCAPES = "%\\&"
+_ESCAPES = "%\\&="
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _ESCAPE = re.compile(
-    r"%[0-7][0-9a-fA-F]|%[c-fC-F][0-9a-fA-F](?:%[89abAB][0-9a-fA-F]){1,3}"
-    r"|\\{1,4}u\{[0-9a-fA-F]{1,6}\}|\\{1,4}u[0-9a-fA-F]{4}|\\{1,4}x[0-9a-fA-F]{2}|\\{1,4}[nrt\"'/]"
+    r"%u[0-9a-fA-F]{4}|%[0-7][0-9a-fA-F]|%[c-fC-F][0-9a-fA-F](?:%[89abAB][0-9a-fA-F]){1,3}"
+    r"|\\{1,4}U[0-9a-fA-F]{8}|\\{1,4}[0-3][0-7]{2}|\\{1,4}u\{[0-9a-fA-F]{1,6}\}|\\{1,4}u[0-9a-fA-F]{4}|\\{1,4}x[0-9a-fA-F]{2}|\\{1,4}[nrt\"'/]"
     r"|&(?:\#[0-9]{1,7}|\#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,8});?"
-    r"|[^\x00-\x7f]"
+    r"|=[2-7][0-9A-F](?==|$|\s)|(?<==[2-7][0-9A-F])=[2-7][0-9A-F]"
+    r"|\x1b\[[0-9;]{0,20}[A-Za-z]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|[^\x00-\x7f]"
 )
 _PLAIN = {"n": "\n", "r": "\r", "t": "\t"}
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}+={0,2}")
@@ -55,7 +57,7 @@ def views(text: str) -> Iterator[View]:
     view = View(text)
     yield view
     for _ in range(ROUNDS):
-        if view.text.isascii() and not any(mark in view.text for mark in _ESCAPES):
+        if view.text.isascii() and not any(mark in view.text for mark in _ESCAPES) and not _CONTROLS.search(view.text):
             return
         further = _undone(view)
         if further.text == view.text:
@@ -84,24 +86,37 @@ def _undone(view: View) -> View:
 def _meant(escape: str) -> str:
     """What an escape, or a character beyond ASCII, stands for; "" for what nobody sees."""
     first = escape[0]
+    if first < " " or first == "\x7f":
+        return ""  # terminals show nothing for it
+    if first == "=":  # quoted-printable, as mails have it
+        return chr(int(escape[1:], 16))
+    if escape.startswith("%u"):
+        return chr(int(escape[2:], 16))
     if first == "%":
         return bytes.fromhex(escape.replace("%", "")).decode("utf-8", "replace")
     if first == "&":
         return html.unescape(escape)
     if first == "\\":
         rest = escape.lstrip("\\")
-        if rest[0] in "ux" and len(rest) > 1:
+        if rest[0] in "0123" and len(rest) == 3:
+            return chr(int(rest, 8))
+        if rest[0] in "uxU" and len(rest) > 1:
             code = int(rest[1:].strip("{}"), 16)
             return chr(code) if code < 0x110000 else escape
         return _PLAIN.get(rest, rest)
     kind = unicodedata.category(escape)
     if kind in ("Cf", "Mn", "Me"):
         return ""
-    if kind == "Nd":
-        return str(unicodedata.decimal(escape))
+    if kind in ("Nd", "No") and (digit := unicodedata.digit(escape, None)) is not None:
+        return str(digit)
     if kind in ("Zs", "Zl", "Zp"):
         return " "
     return "-" if kind == "Pd" else unicodedata.normalize("NFKC", escape)
+
+
+def spelled(known: str) -> str:
+    """A pattern of a known text, with any blanks for its blanks: a line may end there, or a form have a plus."""
+    return r"[\s+]{1,8}".join(map(re.escape, known.split())) or re.escape(known)
 
 
 class Run(NamedTuple):
@@ -141,9 +156,10 @@ def _read(decode: Callable[[], bytes]) -> str:
     """What the bytes say; "" when they say nothing that people write."""
     try:
         data = decode()
-        wide = len(data) >= 8 and data[1::2].count(0) * 2 > len(data[1::2])
-        text = data.decode("utf-16-le" if wide else "utf-8")
     except (binascii.Error, ValueError):
         return ""
-    seen = sum(unicodedata.category(c) not in _UNSEEN or c in "\n\r\t" for c in text)
+    if len(data) >= 8 and data.count(0) * 3 > len(data):  # UTF-16 or UTF-32, of either order
+        data = data.removeprefix(b"\xff\xfe").removeprefix(b"\xfe\xff").replace(b"\0", b"")
+    text = data.decode("utf-8", "replace")  # a letter of Latin-1 does not hide the rest
+    seen = sum((unicodedata.category(c) not in _UNSEEN and c != "\ufffd") or c in "\n\r\t" for c in text)
     return text if text and seen >= 0.9 * len(text) else ""

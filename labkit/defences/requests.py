@@ -38,7 +38,10 @@ from labkit.defences.signing import Nonces
 from labkit.errors import LabError
 
 HEADER = "Labkit-Signature"
-HEADERS = ("authorization", "content-type", "mcp-method", "mcp-name", "mcp-protocol-version", "mcp-session-id")
+HEADERS = (
+    *("authorization", "x-api-key", "labkit-principal", "content-type", "content-encoding", "last-event-id"),
+    *("mcp-method", "mcp-name", "mcp-protocol-version", "mcp-session-id"),
+)
 """Headers that are signed, present or not: what says who asks, and what a server or a gateway decides by."""
 WINDOW = 300.0
 """Seconds that a request is good for: so long its nonce is remembered."""

@@ -19,6 +19,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -73,6 +74,8 @@ class Seal:
     def close(self, principal: str, purpose: str, value: Any, *, seconds: float | None = None) -> str:
         """A JSON value as a text that only `open` with the same user and purpose reads. Raises NoPrincipalError."""
         ends = self._clock() + (self._seconds if seconds is None else seconds)
+        if not ends < math.inf:
+            raise ValueError("a seal has an end")
         plain = json.dumps([ends, value], separators=(",", ":")).encode()
         nonce = os.urandom(_NONCE)
         sealed = self._ring[self._first].encrypt(nonce, plain, _bound(self._first, owner(principal), purpose))

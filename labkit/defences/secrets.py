@@ -133,6 +133,12 @@ class Files:
         return await asyncio.to_thread(self._read, _checked(name))
 
     def _read(self, name: str) -> Secret:
+        found = self._found(name)
+        if isinstance(found, Exception):  # raised here, where nothing is handled: an error carries the one it came from
+            raise found
+        return found
+
+    def _found(self, name: str) -> Secret | SecretError:
         path = self._folder / name
         try:
             # A link within the folder is how Kubernetes rotates; one that leads out of it is not.
@@ -145,13 +151,12 @@ class Files:
                 self._look_at(name, about)
                 text = file.read(LARGEST + 1).decode("utf-8")
         except FileNotFoundError:
-            raise SecretNotFoundError(f"There is no secret file {name} in {self._folder}.") from None
-        except (OSError, UnicodeDecodeError) as error:
-            # Without the cause: a UnicodeDecodeError carries the bytes.
-            raise SecretUnavailableError(f"The secret file {name} cannot be read: {type(error).__name__}.") from None
+            return SecretNotFoundError(f"There is no secret file {name} in {self._folder}.")
+        except (OSError, UnicodeDecodeError) as error:  # the latter carries the bytes
+            return SecretUnavailableError(f"The secret file {name} cannot be read: {type(error).__name__}.")
         text = text.removesuffix("\n").removesuffix("\r")
         if not text:
-            raise SecretNotFoundError(f"The secret file {name} is empty.")
+            return SecretNotFoundError(f"The secret file {name} is empty.")
         return Secret(text, name=name, version=str(about.st_mtime_ns))
 
     @staticmethod

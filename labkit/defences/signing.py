@@ -27,6 +27,8 @@ LEEWAY = 5.0
 """Seconds that two clocks may differ."""
 LONGEST = 300.0
 """Seconds that a signature may be good for: so long its nonce has to be remembered."""
+SHORTEST = 32
+"""Bytes of a secret for HMAC-SHA256 (RFC 7518, section 3.2)."""
 MOST_NONCES = 200_000
 MOST_BYTES = 8192
 
@@ -46,7 +48,8 @@ class Claims:
 def sign(
     secret: str, subject: str, roles: Sequence[str], *, audience: str, seconds: float = 60.0, now: float | None = None
 ) -> str:
-    """The value of `HEADER` for one request to the backend `audience`."""
+    """The value of `HEADER` for one request to the backend `audience`. Raises ValueError for a secret too short."""
+    _needed(secret, audience)
     issued = time.time() if now is None else now
     claims = {
         "sub": subject,
@@ -63,6 +66,7 @@ def sign(
 
 def verify(header: str | None, secret: str, audience: str, now: float, nonces: Nonces) -> Claims:
     """The claims of a signature that may be believed. Raises PrincipalError, with a reason that may be shown."""
+    _needed(secret, audience)
     if not header:
         raise PrincipalError(f"The request has no {HEADER}: only a gateway that signs may call this server.")
     version, _, rest = header.partition(";")
@@ -116,17 +120,27 @@ class Nonces:
 
 
 class Verifier:
-    """Verifies for one server, and remembers what it has seen. One for each process that serves."""
+    """Verifies for one server, and remembers what it has seen. One for each process that serves.
+
+    Raises ValueError for a secret that is too short, such as one that is missing.
+    """
 
     def __init__(
         self, secret: str, audience: str, *, clock: Callable[[], float] = time.time, nonces: Nonces | None = None
     ) -> None:
+        _needed(secret, audience)
         self._secret, self._audience, self._clock = secret, audience, clock
         self._nonces = nonces or Nonces()
 
     def verify(self, header: str | None) -> Claims:
         """The claims of a signature that may be believed. Raises PrincipalError, with a reason that may be shown."""
         return verify(header, self._secret, self._audience, self._clock(), self._nonces)
+
+
+def _needed(secret: str, audience: str) -> None:
+    # A setting that is missing is often read as "", and anybody can sign with that.
+    if len(secret.encode("utf-8", "surrogatepass")) < SHORTEST or not audience:
+        raise ValueError(f"a signature needs a secret of at least {SHORTEST} bytes, and the name of a server")
 
 
 def _mac(secret: str, signed: bytes) -> str:

@@ -44,11 +44,13 @@ _KNOWN = """
     Extract Date DateTrunc TimestampTrunc DateAdd DateSub DateDiff TimeToStr StrToTime StrToDate ToChar ToNumber
     TsOrDsToDate TsOrDsToTimestamp TsOrDsToTime TsOrDsAdd CurrentDate CurrentTimestamp Now Timestamp Time Datetime
     Year Month Day Quarter Week DayOfWeek DayOfYear MakeInterval Interval
-    GenerateSeries ExplodingGenerateSeries JSONExtract JSONExtractScalar
+    GenerateSeries ExplodingGenerateSeries JSONExtract JSONExtractScalar Collate Typeof
 """
 _FUNCTIONS = frozenset(_KNOWN.split())
 _OTHER_FUNCTIONS = {
     "total",
+    "datetime",
+    "time",
     "julianday",
     "unixepoch",
     "date_part",
@@ -59,6 +61,11 @@ _OTHER_FUNCTIONS = {
     "bool_and",
     "bool_or",
 }
+_SESSION = {"user", "current_role", "system_user"}
+"""What PostgreSQL reads as a function where it stands without quotes, and the parser as a column."""
+_WIDEST = 10_000
+"""Greatest length of a type: CHAR(n) and BIT(n) fill a value up to it."""
+_SMALL = {ord(letter): ord(letter.lower()) for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 # Subclasses that write or lock, wherever they stand.
 _FORBIDDEN = (DML, exp.DDL, exp.Command, exp.Into, exp.Lock, exp.Pragma, exp.Attach, exp.Set, exp.Copy)
 
@@ -149,29 +156,46 @@ def _check(sql: str, dialect: Dialect, tables: Collection[str], schema: str) -> 
             )
     if not isinstance(tree, exp.Select | exp.SetOperation | exp.Subquery):
         raise StatementError(f"only SELECT is allowed here (also WITH ... SELECT), not {_kind(tree)}")
-    _check_tables(tree, tables, schema)
+    _check_tables(tree, dialect, tables, schema)
     _check_functions(tree)
+    _check_types(tree)
+    if dialect == "postgres":
+        _check_calls_without_parentheses(tree)
     statement = Statement(tree, _parameters(tree), dialect)
     statement.sql()
     return statement
 
 
-def _check_tables(tree: exp.Expr, tables: Collection[str], schema: str) -> None:
-    known = {name.lower() for name in tables}
+def _check_tables(tree: exp.Expr, dialect: Dialect, tables: Collection[str], schema: str) -> None:
+    known = {_ascii_lower(name) if dialect == "sqlite" else name for name in tables}
+    for each in tree.find_all(exp.In):
+        # `x IN staff` reads the table staff in SQLite; the parser takes it for a column.
+        if each.args.get("field") is not None:
+            raise StatementError("after IN, write values or a SELECT in parentheses")
     for table in tree.find_all(exp.Table):
         if isinstance(table.this, exp.Func):
             continue  # a function that gives rows: judged as a function
-        place = ".".join(part.name for part in table.parts[:-1])
-        if place and (not schema or place.lower() != schema.lower()):
+        place = ".".join(_folded(part, dialect) for part in table.parts[:-1])
+        if place and (not schema or place != (_ascii_lower(schema) if dialect == "sqlite" else schema)):
             raise StatementError(f"{place}.{table.name} is outside of what can be read: name tables alone")
-        if table.name.lower() not in known and (place or not _names_a_with(table)):
+        if _folded(table.this, dialect) not in known and (place or not _names_a_with(table, dialect)):
             raise StatementError(f"there is no table {table.name!r}. {near(table.name, tables)}")
 
 
-def _names_a_with(table: exp.Table) -> bool:
+def _folded(name: exp.Expr, dialect: Dialect) -> str:
+    """A name as the database compares it. PostgreSQL keeps the letters of a quoted one: "PG_USER" is not pg_user, and
+    neither folds letters beyond ASCII, as Python does with the sign for Kelvin."""
+    return name.name if dialect == "postgres" and name.args.get("quoted") else _ascii_lower(name.name)
+
+
+def _ascii_lower(name: str) -> str:
+    return name.translate(_SMALL)
+
+
+def _names_a_with(table: exp.Table, dialect: Dialect) -> bool:
     """Whether a WITH that holds where the table stands defines its name. Elsewhere the same name is another table's:
     `WITH pg_authid AS (SELECT * FROM pg_authid) ...` reads the real one."""
-    name, child, node = table.name.lower(), cast("exp.Expr", table), table.parent
+    name, child, node = _folded(table.this, dialect), cast("exp.Expr", table), table.parent
     while node is not None:
         if isinstance(node, exp.With):
             place = next(number for number, cte in enumerate(node.expressions) if cte is child)
@@ -179,10 +203,39 @@ def _names_a_with(table: exp.Table) -> bool:
         else:
             held = node.args.get("with_")
             visible = cast("list[exp.CTE]", held.expressions) if held is not None and held is not child else []
-        if any(cte.alias.lower() == name for cte in visible):
+        if any(_folded(cte.args["alias"].this, dialect) == name for cte in visible):
             return True
         child, node = node, node.parent
     return False
+
+
+def _check_types(tree: exp.Expr) -> None:
+    for node in tree.find_all(exp.DataType, exp.PseudoType):
+        # 10::regrole is the name of a role, 16384::regclass that of a table, shown or not.
+        if isinstance(node, exp.ObjectIdentifier | exp.PseudoType) or node.sql().lower().lstrip('"').startswith("reg"):
+            raise StatementError(f"the type {node.sql()} is not allowed here: use text, numbers and dates")
+        for size in node.find_all(exp.Literal):
+            if size.is_string or len(size.name) > 9 or int(size.name) > _WIDEST:
+                raise StatementError(f"a type may have a length of {_WIDEST:,}, not {size.name[:20]}: use text")
+
+
+def _check_calls_without_parentheses(tree: exp.Expr) -> None:
+    """PostgreSQL calls functions without them, too: `user`, and `(60).pg_sleep` or `f.pg_sleep` of a value f."""
+    values: dict[str, set[str]] = {}
+    for table in tree.find_all(exp.Table, exp.Lateral):
+        if isinstance(table.this, exp.Func):
+            name = (table.alias or table.this.sql("postgres").partition("(")[0]).lower()
+            values[name] = {name, "ordinality", *(each.name.lower() for each in table.find_all(exp.Identifier))}
+    for node in tree.walk():
+        if isinstance(node, exp.Dot):
+            raise StatementError(f"{node.sql()[:60]} is not allowed here: write a column as table.column")
+        if not isinstance(node, exp.Column) or not isinstance(node.this, exp.Identifier):
+            continue
+        name = node.name.lower()
+        if not node.table and name in _SESSION and not node.this.quoted:
+            raise StatementError(f'the function {name} is not allowed here: a column of that name is "{name}"')
+        if node.table and node.table.lower() in values and name not in values[node.table.lower()]:
+            raise StatementError(f"{node.table} has no column {node.name!r}: name its columns, as in AS g(n)")
 
 
 def _check_functions(tree: exp.Expr) -> None:

@@ -8,7 +8,9 @@ takes one statement. A progress handler counts the steps and looks at the clock:
 
 Between two steps nobody looks: one call of a function runs to its end. So values and patterns have a greatest length,
 which bounds what a call can cost (LIKE and instr compare each place of the one with all of the other: some tenths of a
-second at most), and printf and format are refused, which pad to any width before they see that limit.
+second at most), printf and format are refused, which pad to any width before they see that limit, and trim of
+certain characters is done here, because SQLite's own compares each character of the one text with all of the other.
+An answer has a greatest length as well: the same long value may be asked for in each of many columns and rows.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,10 @@ MAX_VALUE = 200_000
 """Longest value that a query may read or compute, in bytes."""
 MAX_PATTERN = 1_000
 """Longest pattern of LIKE and GLOB, in bytes."""
+MAX_COLUMNS = 500
+"""Columns of a table and of an answer."""
+MAX_ANSWER = 20_000_000
+"""Bytes of text and other values in one answer."""
 BUDGET = 5_000_000
 """Instructions that one statement may take: some tenths of a second, if each is a small one."""
 SECONDS = 5.0
@@ -48,7 +55,7 @@ def ask(
         only_reading(db)
         stop_when(db, Budget(budget))
         try:
-            return db.execute(sql, dict(values or {})).fetchmany(max_rows)
+            return _first(db.execute(sql, dict(values or {})), max_rows)
         # Of two statements at once, older Pythons say so with a Warning, which is no Error.
         except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError) as error:
             over = f"it takes more than {budget:,} steps, or {SECONDS:g} seconds"
@@ -65,6 +72,7 @@ def open_read_only(path: Path) -> sqlite3.Connection:
     db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE)
     db.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, MAX_PATTERN)
     db.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+    db.setlimit(sqlite3.SQLITE_LIMIT_COLUMN, MAX_COLUMNS)
     db.execute("PRAGMA query_only = ON")
     db.execute("PRAGMA trusted_schema = OFF")
     return db
@@ -72,6 +80,10 @@ def open_read_only(path: Path) -> sqlite3.Connection:
 
 def only_reading(db: sqlite3.Connection) -> None:
     """From now on, refuse whatever is not reading tables and computing: SQLite asks before each step."""
+    # Views may use the functions that are put in the place of SQLite's; which those are, the authorizer says.
+    db.execute("PRAGMA trusted_schema = ON")
+    for name, sides in (("trim", "lr"), ("ltrim", "l"), ("rtrim", "r")):
+        db.create_function(name, 2, partial(_trimmed, sides), deterministic=True)
     db.set_authorizer(_authorize)
 
 
@@ -89,6 +101,34 @@ class Budget:
     def __call__(self) -> bool:
         self._left -= STEPS
         return self._left < 0 or time.monotonic() > self._until
+
+
+def _first(cursor: sqlite3.Cursor, max_rows: int) -> list[tuple[Any, ...]]:
+    rows: list[tuple[Any, ...]] = []
+    size = 0
+    while len(rows) < max_rows and (row := cursor.fetchone()) is not None:
+        size += sum(len(each) for each in row if isinstance(each, str | bytes))
+        if size > MAX_ANSWER:
+            raise sqlite3.DataError(f"the answer has more than {MAX_ANSWER:,} bytes")
+        rows.append(row)
+    return rows
+
+
+def _trimmed(sides: str, value: Any, characters: Any) -> str | None:
+    """SQLite's trim(X, Y), in time that grows with the sum of their lengths, not with the product."""
+    if value is None or characters is None:
+        return None
+    text, gone = _as_text(value), frozenset(_as_text(characters))
+    start, end = 0, len(text)
+    while "l" in sides and start < end and text[start] in gone:
+        start += 1
+    while "r" in sides and start < end and text[end - 1] in gone:
+        end -= 1
+    return text[start:end]
+
+
+def _as_text(value: Any) -> str:
+    return _text(value) if isinstance(value, bytes) else str(value)
 
 
 def _text(value: bytes) -> str:

@@ -102,6 +102,7 @@ class Issuer:
             config.issuer,
             client if isinstance(client, str) else "",
             _texts(claims, "scope"),
+            config.roles is not None or _claimed(claims, config.roles_claim) is not None,
         )
 
 
@@ -145,17 +146,23 @@ def _claims(token: str, key: Any, config: JwtConfig) -> dict[str, Any] | str:
 
 
 def _texts(claims: Mapping[str, Any], claim: str) -> tuple[str, ...]:
-    """A claim as words: a list, or a text with spaces; a path such as realm_access.roles leads into objects."""
-    found: Any = claims.get(claim)
-    if found is None and "." in claim:
-        found = claims
-        for part in claim.split("."):
-            found = cast("dict[str, Any]", found).get(part) if isinstance(found, dict) else None
+    """A claim as words: a list, or a text with spaces."""
+    found = _claimed(claims, claim)
     if isinstance(found, str):
         found = found.split()
     if not isinstance(found, list):
         return ()
     return tuple(sorted({word for word in cast("list[Any]", found) if isinstance(word, str) and word != ANONYMOUS}))
+
+
+def _claimed(claims: Mapping[str, Any], claim: str) -> Any:
+    """A claim; a path such as realm_access.roles leads into objects. None when it is not there."""
+    found: Any = claims.get(claim)
+    if found is None and "." in claim:
+        found = claims
+        for part in claim.split("."):
+            found = cast("dict[str, Any]", found).get(part) if isinstance(found, dict) else None
+    return found
 
 
 def _mapped(roles: tuple[str, ...], known: Mapping[str, tuple[str, ...]] | None) -> tuple[str, ...]:

@@ -39,14 +39,16 @@ LONGEST = 4096
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_.])?")
 _UNREADABLE = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\\]")
 """What parsers of addresses read differently: a backslash is a slash to browsers, a tab is nothing."""
-_SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
+_ANYWHERE = frozenset({"accept", "accept-language", "user-agent"})
+"""Headers that go along to another origin. Any other may be a credential: X-Api-Key, Private-Token."""
 _NAMED: tuple[tuple[Kind, tuple[str, ...]], ...] = (
     ("unspecified", ("0.0.0.0/8", "::/128")),
     ("shared", ("100.64.0.0/10",)),
-    ("private", ("192.0.0.0/24", "fec0::/10")),
+    ("private", ("192.0.0.0/24", "fec0::/10", "168.63.129.16/32")),
     ("reserved", ("192.88.99.0/24", "3fff::/20", "5f00::/16")),
 )
-"""Where versions of Python's ipaddress differ, or know no word for it."""
+"""Where versions of Python's ipaddress differ, or know no word for it; and one address that is public by the
+registries, but on machines of Azure that of their host, which gives out their settings."""
 _SPECIAL: list[tuple[Kind, ipaddress.IPv4Network | ipaddress.IPv6Network]] = [
     (name, ipaddress.ip_network(each)) for name, networks in _NAMED for each in networks
 ]
@@ -120,7 +122,8 @@ def parse(url: str, schemes: Iterable[str] = ("https", "http")) -> httpx2.URL:
     if parsed.scheme not in allowed:
         raise UrlError(f"{shown} is not fetched: use {' or '.join(f'{each}://' for each in allowed)}.", "scheme")
     if parsed.userinfo or "@" in re.split(r"[/?#]", url.partition("//")[2], maxsplit=1)[0]:
-        raise UrlError(f"{shown} has a user in it; before @ nothing is fetched from. Leave it out.", "credentials")
+        hidden = repr(re.sub(r"//.*@", "//...@", url)[:200])  # what stands before @ is a password more often than not
+        raise UrlError(f"{hidden} has a user in it; before @ nothing is fetched from. Leave it out.", "credentials")
     host = parsed.raw_host.decode("ascii")
     if not (_is_v6(host) if ":" in host else _HOST.fullmatch(host)) or ".." in host:
         raise UrlError(f"{shown} has no host that could be asked: use {allowed[0]}://HOST/PATH.", "syntax")
@@ -198,7 +201,7 @@ class UrlGuard:
     async def get(self, url: str, headers: Mapping[str, str] | None = None) -> Page:
         """What is at the address, whatever its status; redirects are followed within the same rules. Raises UrlError.
 
-        A redirect to another origin takes no credentials with it.
+        A redirect to another origin takes Accept, Accept-Language and User-Agent with it, and no other header.
         """
         sent = httpx2.Headers(headers)
         hops: list[str] = []
@@ -216,7 +219,7 @@ class UrlGuard:
                         raise UrlError(f"{url} was redirected more than {self.redirects} times.", "redirects")
                     target = _next(checked.url, page.headers["location"])
                     if origin(target) != origin(checked.url):
-                        sent = httpx2.Headers([each for each in sent.multi_items() if each[0] not in _SECRET_HEADERS])
+                        sent = httpx2.Headers([each for each in sent.multi_items() if each[0].lower() in _ANYWHERE])
         except TimeoutError as error:
             raise UrlError(f"{url} has not answered within {self.seconds:g} seconds.", "timeout") from error
 
@@ -242,7 +245,8 @@ class UrlGuard:
                             ("accept-encoding", "identity"),  # a small answer that unpacks to a large one
                             *(each for each in headers.multi_items() if each[0] not in ("host", "accept-encoding")),
                         ],
-                        extensions={"sni_hostname": url.raw_host.decode("ascii")},
+                        # A name may end with a dot, which certificates leave out.
+                        extensions={"sni_hostname": url.raw_host.decode("ascii").rstrip(".")},
                     ) as answer,
                 ):
                     return Page(str(url), answer.status_code, answer.headers, await self._body(answer, url), hops)

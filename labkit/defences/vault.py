@@ -120,7 +120,9 @@ class Vault:
         """
         headers = {"X-Vault-Token": token.reveal(), "X-Vault-Request": "true"}
         try:
-            answer = await self._client.request(method, f"{self._url}/v1/{path}", headers=headers, json=body)
+            where = f"{self._url}/v1/{path}"
+            # Said here as well: a client that was given may follow redirects, and would take the token along.
+            answer = await self._client.request(method, where, headers=headers, json=body, follow_redirects=False)
             return answer.status_code, _object(answer.json() if answer.content else {})
         except (httpx2.HTTPError, ValueError) as error:
             return type(error).__name__

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from typing import Any
+from urllib.parse import unquote
 
 
 class Application:
@@ -32,7 +33,7 @@ class Application:
             "http_version": "1.1",
             "method": method,
             "scheme": "http",
-            "path": where,
+            "path": unquote(where),
             "raw_path": where.encode(),
             "query_string": query.encode(),
             "root_path": "",

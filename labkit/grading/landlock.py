@@ -15,6 +15,9 @@ import sys
 _CREATE, _ADD, _RESTRICT = 444, 445, 446  # the same system call numbers on every architecture
 _PATH_BENEATH = 1
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
+_LINKS_AND_DEVICES = 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12
+"""Making character devices, sockets, pipes, block devices and symbolic links: the judge, which may write everywhere,
+puts files into the folder, and would follow what an answer had put there."""
 _BITS_BY_ABI = {1: 13, 2: 14, 3: 15, 4: 15}
 _ALL_BITS = 16
 _SCOPE_ABSTRACT_SOCKETS_AND_SIGNALS = 3
@@ -33,7 +36,7 @@ def version() -> int:
 
 
 def close_files(folder: str, package: str, forbidden: tuple[str, ...]) -> bool:
-    """From now on, allow reading Python, the system and `package`, and everything in `folder`; refuse all else.
+    """From now on, allow reading Python, the system and `package`, and all but links in `folder`; refuse all else.
 
     Returns False, with nothing changed, where the kernel cannot do it, or where the `forbidden` folders lie inside of
     what Python needs to run.
@@ -50,7 +53,7 @@ def close_files(folder: str, package: str, forbidden: tuple[str, ...]) -> bool:
     allowed = [(path, read) for path in sorted(readable - inside)]
     allowed += [(path, read) for path in _SYSTEM]
     allowed += [(path, _READ_FILE | _WRITE_FILE) for path in _DEVICES]
-    allowed.append((folder, everything))
+    allowed.append((folder, everything & ~_LINKS_AND_DEVICES))
     libc = _libc()
     # Handled file accesses; from version 4 network (left open); from version 6 what may be reached outside: no signals.
     attributes = struct.pack("=QQQ", everything, 0, _SCOPE_ABSTRACT_SOCKETS_AND_SIGNALS)

@@ -64,10 +64,17 @@ def run_job(job: dict[str, Any]) -> None:
     _guard.set_limits(job["limits"])
     _landlock.close_files(job["folder"], _PACKAGE, tuple(job["forbidden"]))
     _guard.refuse(tuple(job["forbidden"]))
+    sys.addaudithook(_no_links)
     if job["mode"] == "serve":
         _run_as_program(job["file"])
     else:
         _Shim(job["file"]).run()
+
+
+def _no_links(event: str, _: tuple[Any, ...]) -> None:
+    """The judge puts files into the folder of an answer, and would follow a link that leads out of it."""
+    if event == "os.symlink":
+        raise PermissionError("labkit: an answer may not make links")
 
 
 def _run_as_program(file: str) -> None:

@@ -55,6 +55,9 @@ def only_loopback(app: Any) -> Any:
         scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
     ) -> None:
         client = (scope.get("client") or ("127.0.0.1", 0))[0]
+        if scope["type"] == "websocket" and unfit(client):
+            await send({"type": "websocket.close", "code": 1008})
+            return
         if scope["type"] == "http" and unfit(client):
             await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]})
             await send({"type": "http.response.body", "body": b"This server is for its own machine only."})

@@ -152,7 +152,7 @@ def _value(node: ast.expr, depth: int) -> Number:
             raise CalculationError("^ is not a power here: write ** instead")
         case _:
             raise CalculationError(
-                f"{_quoted(ast.unparse(node))} is not arithmetic: use numbers, + - * / // % **, parentheses, "
+                f"{_written(node)} is not arithmetic: use numbers, + - * / // % **, parentheses, "
                 f"{', '.join(CONSTANTS)} and {', '.join(FUNCTIONS)}"
             )
 
@@ -219,6 +219,14 @@ def _checked(number: Number) -> Number:
     if isinstance(number, float) and not math.isfinite(number):
         raise CalculationError(f"the number is too large: {_SIZE_HINT}")
     return number
+
+
+def _written(node: ast.expr) -> str:
+    """A part of the expression, as Python would write it; writing goes as deep as the tree."""
+    try:
+        return _quoted(ast.unparse(node))
+    except RecursionError:
+        return "this"
 
 
 def _short(number: Number) -> str:

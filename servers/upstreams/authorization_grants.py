@@ -11,6 +11,7 @@ It is a provider for the SDK's handlers (`mcp.server.auth`), which read and chec
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -36,6 +37,7 @@ CODE_SECONDS, REFRESH_SECONDS, CONSENT_SECONDS = 60, 8 * 3600, 600
 MOST = 1000
 """Of each kind of thing that strangers can make it remember."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]+)?")
 
 
 class Code(AuthorizationCode):
@@ -98,6 +100,8 @@ class Grants(OAuthAuthorizationServerProvider[Code, Refresh, AccessToken]):
         seconds: int = 300,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        if both := sorted(set(users) & set(machines)):  # RFC 9068, section 5: its token would be that person's
+            raise ValueError(f"{both[0]!r} is a person and a machine: give the machine another name")
         self.issuer, self.users, self.seconds = issuer, dict(users), seconds
         self.resources = {name: list(scopes) for name, scopes in resources.items()}
         self.machines = dict(machines)
@@ -128,6 +132,9 @@ class Grants(OAuthAuthorizationServerProvider[Code, Refresh, AccessToken]):
             parts = urlsplit(str(uri))
             if not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)):
                 raise RegistrationError("invalid_redirect_uri", "a redirect_uri is https, or http of this machine")
+            # What the page shows, and its policy names, is a host: no "bank.example@evil.example", no ";".
+            if "#" in str(uri) or not _HOST.fullmatch(parts.netloc):
+                raise RegistrationError("invalid_redirect_uri", "a redirect_uri has no user and no fragment")
         # It may ask for more later (step-up): what it gets is decided each time, by the person who is asked.
         client_info.scope = " ".join(self.scopes)
         self.clients[client_info.client_id] = client_info
@@ -192,6 +199,10 @@ class Grants(OAuthAuthorizationServerProvider[Code, Refresh, AccessToken]):
         if old.spent:
             self.end(old.family)  # RFC 9700, section 4.14.2
             raise TokenError("invalid_grant", "the refresh token was used before: sign in again")
+        if old.subject not in self.users:
+            self.end(old.family)
+            raise TokenError("invalid_grant", "there is no such user any more")
+        self.check_target(old.resource, scopes, TokenError)
         old.spent = True
         return self._tokens(old.client_id, old.subject, scopes, old.resource, old.family, granted=old.scopes)
 
@@ -246,17 +257,18 @@ class Grants(OAuthAuthorizationServerProvider[Code, Refresh, AccessToken]):
         granted: Sequence[str] = (),
     ) -> OAuthToken:
         now = int(self.clock())
-        claims = {
+        claims: dict[str, Any] = {
             "iss": self.issuer,
             "sub": subject,
             "aud": resource,
             "client_id": client,
             "scope": " ".join(scopes),
-            "roles": list(self.users.get(subject or "", ())),
             "iat": now,
             "exp": now + self.seconds,
             "jti": secrets.token_hex(12),
         }
+        if subject in self.users:  # a machine has scopes alone
+            claims["roles"] = list(self.users[subject])
         given = OAuthToken(access_token=self.keys.sign(claims), expires_in=self.seconds, scope=" ".join(scopes) or None)
         if family is not None:
             given.refresh_token = secrets.token_urlsafe(32)

@@ -145,7 +145,7 @@ class Endpoints:
     async def answer(self, request: Request) -> Response:
         form = {name: str(value) for name, value in (await request.form()).items()}
         cookie, csrf = request.cookies.get(COOKIE, ""), form.get("csrf", "")
-        if not cookie or not hmac.compare_digest(cookie.encode(), csrf.encode()):
+        if not _from_here(request) or not cookie or not hmac.compare_digest(cookie.encode(), csrf.encode()):
             return HTMLResponse("<p>This form was not filled in on the page that asks.</p>", 403, NO_STORE)
         found = self._grants.asked.get(form.get("question", ""))
         if found is None:
@@ -195,6 +195,16 @@ class Endpoints:
         except TokenError as error:
             return refused(error.error, error.error_description or "")
         return JSONResponse(made.model_dump(mode="json", exclude_none=True), headers=NO_STORE)
+
+
+def _from_here(request: Request) -> bool:
+    """Whether a form comes from a page of this server, as far as the browser says.
+
+    Cookies do not tell ports apart: whatever else serves on this machine can set this server's.
+    """
+    origin = request.headers.get("origin", "null")  # "null" is what the page's Referrer-Policy makes of it
+    ours = origin in ("null", f"{request.url.scheme}://{request.url.netloc}")
+    return ours and request.headers.get("sec-fetch-site", "same-origin") == "same-origin"
 
 
 def refused(error: str, description: str, status: int = 400) -> JSONResponse:

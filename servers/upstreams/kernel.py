@@ -16,7 +16,12 @@ class InKernel:
     def __init__(self, make: Callable[[str], Any], port: int = 0) -> None:
         self._listener = socket.create_server(("127.0.0.1", port))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        config = uvicorn.Config(make(self.url), log_level="error", access_log=False, timeout_graceful_shutdown=1)
+        try:
+            app = make(self.url)
+        except BaseException:
+            self._listener.close()
+            raise
+        config = uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=1)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._listener],), daemon=True)
 

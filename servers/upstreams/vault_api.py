@@ -157,6 +157,9 @@ class VaultServer:
 
             def do_GET(self) -> None:
                 raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                if state.mode == "stopped":  # a connection that was kept open
+                    self.close_connection = True
+                    return
                 with state.lock:
                     status, said = 200, json.dumps(None)
                     try:
@@ -165,7 +168,7 @@ class VaultServer:
                         said = json.dumps(state.answer(self.command, self.path, token, body))
                     except Refused as refused:
                         status, said = refused.status, json.dumps({"errors": [str(refused)] if str(refused) else []})
-                    except (ValueError, KeyError, TypeError):
+                    except (ValueError, KeyError, TypeError, AttributeError):
                         status, said = 400, json.dumps({"errors": ["malformed request"]})
                     if state.mode == "broken":
                         said = "<html>bad gateway</html>"
@@ -205,9 +208,11 @@ class VaultServer:
         return self
 
     def stop(self) -> None:
-        """End it."""
-        self._server.shutdown()
-        self._thread.join()
+        """End it. Stopping twice is fine, and one that was never started."""
+        self.state.mode = "stopped"
+        if self._thread.ident is not None:  # else it would wait for an end that does not come
+            self._server.shutdown()
+            self._thread.join()
         self._server.server_close()
 
     def __enter__(self) -> Self:

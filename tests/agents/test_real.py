@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import labkit as lab
-from labkit.agents import Message, ModelError, Reply, Tool, ToolCall, model_from_environment, run
+from labkit.agents import Message, ModelBusyError, ModelError, Reply, Tool, ToolCall, Usage, model_from_environment, run
 from labkit.agents.real import AnthropicModel, OpenAIModel
 from labkit.agents.stage import Prop, tool
 
@@ -26,6 +26,7 @@ class Service:
     def __init__(self) -> None:
         self.asked: list[tuple[str, dict[str, str], dict[str, Any]]] = []
         self.answers: list[tuple[int, dict[str, Any]]] = []
+        self.headers: dict[str, str] = {}
         service = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -37,6 +38,8 @@ class Service:
                 self.send_response(status)
                 self.send_header("content-type", "application/json")
                 self.send_header("content-length", str(len(data)))
+                for name, value in service.headers.items():
+                    self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(data)
 
@@ -76,7 +79,9 @@ def openai_answer(text: str | None, *calls: tuple[str, str, str]) -> tuple[int, 
             {"id": id, "type": "function", "function": {"name": name, "arguments": given}} for id, name, given in calls
         ]
     choice = {"index": 0, "message": message, "finish_reason": "tool_calls" if calls else "stop"}
-    return 200, {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
+    usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+    about = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "usage": usage}
+    return 200, {**about, "choices": [choice]}
 
 
 def installed(name: str) -> None:
@@ -111,6 +116,7 @@ async def test_anthropic(service: Service) -> None:
     assert isinstance(model, AnthropicModel)
     told = await sums(model)
     assert (told.text, told.ended, told.model) == ("It is 5.", "answered", "m-1")
+    assert told.usage == Usage(2, 2)
     (path, headers, first), (_, _, second) = service.asked
     assert path.startswith("/v1/messages") and KEY in (headers.get("x-api-key", "") + headers.get("authorization", ""))
     assert (first["model"], first["system"]) == ("m-1", "Be short.")
@@ -129,10 +135,11 @@ async def test_openai(service: Service) -> None:
     installed("openai")
     calls = ("t1", "calc_add", '{"a": 2, "b": 3}'), ("t2", "calc_add", "{not json")
     service.answers = [openai_answer(None, *calls), openai_answer("It is 5.")]
+    del service.answers[1][1]["usage"]  # not every service that speaks this protocol says it
     model = model_from_environment({"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": f"{service.url}/v1"})
     assert isinstance(model, OpenAIModel)
     told = await sums(model)
-    assert (told.text, told.ended) == ("It is 5.", "answered")
+    assert (told.text, told.ended, told.usage) == ("It is 5.", "answered", Usage(3, 2))
     (path, headers, first), (_, _, second) = service.asked
     assert path == "/v1/chat/completions" and headers["authorization"] == f"Bearer {KEY}"
     assert first["messages"] == [{"role": "system", "content": "Be short."}, {"role": "user", "content": "Add."}]
@@ -160,6 +167,29 @@ async def test_an_error_of_the_service_is_told_without_the_key(
     assert KEY not in str(caught.value) + repr(model)
     assert "tools" not in service.asked[0][2]
     await model.close()
+
+
+@pytest.mark.parametrize(("kind", "package", "way"), KINDS, ids=[kind[1] for kind in KINDS])
+async def test_what_may_pass_is_told_apart_and_asked_once(service: Service, kind: Any, package: str, way: str) -> None:
+    installed(package)
+    error = {"type": "error", "error": {"type": "overloaded", "message": "later"}}
+    model = kind(KEY, base_url=service.url + way)
+    for status, header, seconds in [(429, "7", 7.0), (529, "soon", None), (500, "-1", None), (408, "0.5", 0.5)]:
+        service.answers, service.headers = [(status, error)], {"retry-after": header}
+        with pytest.raises(ModelBusyError, match="Ask again later") as caught:
+            await model.reply([Message("user", "Hi")], [])
+        assert (caught.value.retry_after, service.answers) == (seconds, [])
+    for status, code in [(400, "invalid"), (429, "insufficient_quota")]:
+        if package == "openai" or status != 429:
+            service.answers = [(status, {"error": {"message": "no", "code": code}})]
+            with pytest.raises(ModelError, match="Check the key") as refused:
+                await model.reply([Message("user", "Hi")], [])
+            assert not isinstance(refused.value, ModelBusyError)
+    await model.close()
+    away = kind(KEY, base_url="http://127.0.0.1:9")
+    with pytest.raises(ModelBusyError, match="Connection error"):
+        await away.reply([Message("user", "Hi")], [])
+    await away.close()
 
 
 @pytest.mark.parametrize(("kind", "package", "way"), KINDS, ids=[kind[1] for kind in KINDS])

@@ -85,3 +85,10 @@ async def test_an_ended_key_is_refused_at_the_door() -> None:
     for now, status in ((NOW - 1, None), (NOW, 401)):
         found = await Providers(keys=[kept], clock=lambda now=now: now).check({"X-API-Key": key})
         assert getattr(found, "status", None) == status and key not in repr(found)
+
+
+def test_a_key_is_revoked_however_its_hash_is_written() -> None:
+    key, kept = new_key("ada")
+    loud = dataclasses.replace(kept, sha256=kept.sha256.upper())
+    assert keys(loud).find(key) is not None
+    assert revoke([loud], key) == () and revoke([loud], "\ud800") == (loud,)

@@ -131,6 +131,13 @@ def test_options_and_operands_are_those_that_are_named() -> None:
         assert len(str(caught.value)) < 250
 
 
+def test_half_of_a_character_is_refused_before_anything_is_started() -> None:
+    """JSON may hold one; starting a program with it raised an error that is none of ours."""
+    for text in ("\ud800", "a\ud800b"):
+        with pytest.raises(CommandError, match="half of a character"):
+            PROGRAM.argv("find", operands=[text])
+
+
 def test_without_a_terminator_no_operand_begins_with_a_dash() -> None:
     bare = Program(PYTHON, {"": Action(operands=(TEXT,))}, terminator=None)
     assert bare.argv(operands=["a-b"])[-1] == "a-b"

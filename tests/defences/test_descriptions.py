@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +19,23 @@ from hypothesis import strategies as st
 
 from labkit.defences.descriptions import orders_in, plain, scan, scan_servers, scan_text, shown, skeleton
 
+HOSTILE = [
+    "<!--",
+    "![",
+    "![](http://",
+    "<" + " " * 500,
+    " ",
+    "\n",
+    "a\n",
+    ".",
+    "*",
+    "_",
+    "`",
+    "\\",
+    "&#",
+    "send ",
+    "QUFB",
+]
 CORPUS = Path(__file__).parent / "corpus"
 LEGITIMATE = CORPUS / "descriptions_legitimate.toml"
 CATALOG = "# Texts of the catalog."
@@ -193,3 +211,10 @@ if __name__ == "__main__":
         text = LEGITIMATE.read_text(encoding="utf-8").partition(CATALOG)[0]
         LEGITIMATE.write_text(text + asyncio.run(_read_catalog()), encoding="utf-8", newline="\n")
     print(numbers())
+
+
+@pytest.mark.parametrize("piece", HOSTILE, ids=ascii)
+def test_hostile_text_takes_no_time_to_speak_of(piece: str) -> None:
+    began = time.process_time()
+    scan({"name": "sum", "description": piece * (50_000 // len(piece))}, {"mail": ["send_mail"]})
+    assert time.process_time() - began < 20  # of this process alone; it is a fifth of a second, or minutes

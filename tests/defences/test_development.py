@@ -67,7 +67,7 @@ def test_nor_one_that_others_can_reach(host: str) -> None:
 
 
 @pytest.mark.parametrize("harmless", [
-    {"VIRTUAL_ENV": "/home/ada/products/production/.venv"}, {"APP_ENV": "reproduction"}, {"NODE_ENV": "development"}, {"PRODUCT": "prod"},
+    {"VIRTUAL_ENV": "/srv/ada/products/production/.venv"}, {"APP_ENV": "reproduction"}, {"NODE_ENV": "development"}, {"PRODUCT": "prod"},
     {"ENV": "delivery"}, {"KUBERNETES_SERVICE_HOST": ""}, {"STAGE": "local"},
 ])  # fmt: skip
 def test_what_only_looks_like_production_is_none(harmless: dict[str, str]) -> None:
@@ -115,3 +115,16 @@ async def test_a_wrong_credential_stays_wrong_in_development(which: dict[str, An
 
     await Guard(app, Providers(scopes=["a"]), US, development=made())(which, receive, send)
     assert sent[0]["status"] == status and seen == (["ada"] if status == 200 else [])
+
+
+@pytest.mark.parametrize("more", [
+    ("origin", "http://["), ("sec-fetch-site", "cross-site"), ("x-forwarded-port", "443"), ("x-forwarded-server", "x"), ("cf-connecting-ip", "203.0.113.9"),
+])  # fmt: skip
+def test_nor_is_a_page_of_the_web_or_what_comes_through_a_proxy(more: tuple[str, str]) -> None:
+    assert made().admit(request(more)) is None
+    assert made().admit(request(("sec-fetch-site", "same-origin"))) is not None
+
+
+def test_a_proxy_without_settings_speaks_an_old_http() -> None:
+    assert made().admit({**request(), "http_version": "1.0"}) is None
+    assert made().admit({**request(), "http_version": "1.1"}) is not None

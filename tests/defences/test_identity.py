@@ -458,7 +458,7 @@ async def test_an_issuer_that_is_away_locks_nobody_out_who_can_be_checked(
 async def test_only_keys_that_fit_are_used(rsa_key: rsa.RSAPrivateKey, other_key: rsa.RSAPrivateKey) -> None:
     oct_key = {"kty": "oct", "kid": "k1", "k": base64.urlsafe_b64encode(SECRET.encode()).decode().rstrip("=")}
     bad: list[Any] = [oct_key, None, 7, {"kid": "k1"}, {"kty": "RSA", "kid": "k1", "n": "x", "e": "y"}, jwk(rsa_key, use="enc"),
-                      jwk(rsa_key, alg="RS512"), jwk(rsa_key, key_ops=["encrypt"])]  # fmt: skip
+                      jwk(rsa_key, alg="RS512"), jwk(rsa_key, key_ops=["encrypt"]), jwk(rsa_key, key_ops=7), jwk(rsa_key, key_ops="no verify")]  # fmt: skip
     for key in bad:
         await refused(identity(Issuer(key)), bearer(token(rsa_key)), "does not have")
         await refused(identity(Issuer(key)), bearer(token(SECRET, algorithm="HS256")), "not accepted")
@@ -487,6 +487,8 @@ async def test_elliptic_curves(issuer: Issuer) -> None:
     door = identity(curve, algorithms=("ES256", "RS256"))
     assert isinstance(await door.check(bearer(token(key, algorithm="ES256"))), Principal)
     await refused(identity(curve), bearer(token(key, algorithm="ES256")), "not accepted")
+    nowhere = Issuer({**json.loads(ECAlgorithm.to_jwk(key.public_key())), "kid": "k1", "x": "A" * 43})
+    await refused(identity(nowhere, algorithms=("ES256",)), bearer(token(key, algorithm="ES256")), "does not have")
 
 
 @pytest.mark.anyio

@@ -261,3 +261,18 @@ def test_nothing_is_readable_in_the_text() -> None:
 def test_a_weak_key_is_refused(keys: list[bytes]) -> None:
     with pytest.raises(ValueError, match="32 random bytes"):
         Seal(keys)
+
+
+@pytest.mark.parametrize("seconds", [float("inf"), float("nan")])
+def test_nothing_is_good_for_ever(seconds: float) -> None:
+    handles, seal = Handles[str](), Seal([KEY])
+    handle = handles.issue("alice", "x")
+    for act in (
+        lambda: Handles[str](seconds),
+        lambda: handles.issue("alice", "x", seconds=seconds),
+        lambda: handles.renew("alice", handle, seconds=seconds),
+        lambda: seal.close("alice", "cart", 1, seconds=seconds),
+    ):
+        with pytest.raises(ValueError, match="good for some time|has an end"):
+            act()
+    assert len(handles) == 1

@@ -293,6 +293,14 @@ def test_a_refusal_says_why_and_what_to_do(place: Place, text: str, kind: type[P
         safe_path(place.data, text)
 
 
+@pytest.mark.parametrize("text", ["../" * LONGEST, "/" * (LONGEST + 1), "a\0" * LONGEST])
+def test_a_refusal_is_no_longer_than_what_it_quotes_may_be(place: Place, text: str) -> None:
+    for refuse in (lambda: names_below(text), lambda: safe_path(place.data, text)):
+        with pytest.raises(NameRefused) as seen:
+            refuse()
+        assert len(str(seen.value)) < 100
+
+
 def test_a_root_may_be_reached_through_a_link(place: Place, tmp_path: Path) -> None:
     if not place.links:
         pytest.skip("this system does not let us make links")

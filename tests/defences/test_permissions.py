@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
+import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -232,8 +233,53 @@ async def test_a_method_that_is_not_known_is_refused() -> None:
         ("completion/complete", {"ref": {"type": "ref/resource", "uri": "n://{x}"}}, [("resources", "n://{x}")]),
         ("completion/complete", {"ref": "p"}, [("resources", "")]),
         ("subscriptions/listen", {"notifications": {"resourceSubscriptions": ["a", 7]}}, [("resources", "a"), ("resources", "")]),
+        ("subscriptions/listen", {"notifications": {"resource_subscriptions": ["a"]}}, [("resources", "a")]),
+        ("subscriptions/listen", {"notifications": {"resourceSubscriptions": ["a"], "resource_subscriptions": ["b"]}}, [("resources", "a"), ("resources", "b")]),
+        ("subscriptions/listen", {"notifications": {"resourceSubscriptions": {"a": 1}}}, [("resources", "")]),
         ("tools/list", {}, []),
     ],
 )  # fmt: skip
 def test_what_a_request_asks_for(method: str, params: Any, wants: list[tuple[str, str]]) -> None:
     assert asked(method, params) == wants
+
+
+def test_whose_last_role_is_taken_away_has_less_and_not_more() -> None:
+    scopes = ("files:read", "files:write")
+    assert not allowed("tools", "write_file", Caller((), scopes))
+    assert allowed("tools", "write_file", Caller(None, scopes))
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["note:///secret", "note:\\\\secret", "note://se\u200bcret", "note://%E2%80%8Bsecret", "note://secret\t"],
+)  # fmt: skip
+def test_a_rule_catches_what_some_server_takes_for_the_same_place(uri: str) -> None:
+    policy = Permissions({"resources": {"note:*": "notes:read", "note://secret": "admin:all"}})
+    assert policy.needs("resources", uri) in (("admin:all", "notes:read"), None), uri
+
+
+def test_a_folder_is_caught_however_its_slash_is_written() -> None:
+    policy = Permissions({"resources": {"file:///*": "r", "file:///secret/*": "admin"}})
+    for uri in (
+        "file:////secret/x",
+        "file:///secret\\x",
+        "file:///secret%5cx",
+        "file:///secret./x",
+        "file:///secret /x",
+    ):
+        assert policy.needs("resources", uri) == ("admin", "r"), uri
+    assert policy.needs("resources", "file:///secrets/x") == ("r",)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("member", ["resourceSubscriptions", "resource_subscriptions"])
+async def test_nobody_listens_to_a_resource_that_may_not_be_read(member: str) -> None:
+    async with client(EDITOR) as c:
+        with pytest.raises(MCPError, match="admin:all"):
+            with anyio.fail_after(20):
+                meta = {
+                    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                    "io.modelcontextprotocol/clientCapabilities": {},
+                }
+                wanted = {"notifications": {member: ["note://secret"]}}
+                await c.session._dispatcher.send_raw_request("subscriptions/listen", {**wanted, "_meta": meta}, {})  # pyright: ignore

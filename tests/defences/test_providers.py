@@ -192,7 +192,7 @@ async def test_the_sdk_is_told_who_it_is_and_not_the_token() -> None:
         ["a"],
         US,
     )
-    assert made not in repr(found) and found.claims == {"iss": CORP, "roles": [], "principal": "jwt:corp:ada"}
+    assert made not in repr(found) and found.claims == {"iss": CORP, "roles": None, "principal": "jwt:corp:ada"}
     assert await Verifier(door(), US).verify_token(token(PARTNER, US)) is None
     assert await Verifier(Providers(required=False), US).verify_token("x") is None
     assert access_token(Principal("ada", (ANONYMOUS,), "key"), US).client_id == "key:ada"
@@ -227,3 +227,18 @@ async def test_what_is_no_request_of_http_gets_nowhere() -> None:
 
     await Guard(app, door(), US)({"type": "websocket", "path": "/mcp", "headers": []}, None, send)  # type: ignore[arg-type]
     assert sent == [{"type": "websocket.close", "code": 1008}]
+
+
+def test_an_issuer_without_a_name_names_nobody_of_another_issuer() -> None:
+    """It could call somebody "corp:ada", and that is the id of corp's ada."""
+    with pytest.raises(LabError, match="has no name"):
+        Providers(issuers=[JwtConfig(CORP, US, ("ES256",), jwks="x", name="corp"), JwtConfig(PARTNER, US, ("ES256",), jwks="x")])  # fmt: skip
+
+
+NOTHING_OR_NONE: list[dict[str, Any]] = [{}, {"roles": []}, {"roles": ["a"]}]
+
+
+async def test_no_role_and_nothing_said_of_roles_are_not_the_same() -> None:
+    said = [await check(token(CORP, US, **more)) for more in NOTHING_OR_NONE]
+    told = [access_token(each, US).claims for each in said if isinstance(each, Principal)]
+    assert [(claims or {})["roles"] for claims in told] == [None, [], ["a"]]

@@ -286,6 +286,15 @@ def test_a_token_need_not_have_a_digit(token: str) -> None:
     assert REDACTOR.redact(token).hidden == {"token": 1}
 
 
+@pytest.mark.parametrize("text", ["correct+horse+battery", "correct horse\nbattery", "correct  horse battery"])
+def test_the_blanks_of_what_is_known_may_be_others(text: str) -> None:
+    assert Redactor(known=["correct horse battery"]).redact(f"say {text}!").value == "say [hidden: known]!"
+
+
+def test_the_longest_of_what_is_known_is_hidden() -> None:
+    assert Redactor(known=["secret1", "secret1-and-more"]).redact("a secret1-and-more b").value == "a [hidden: known] b"
+
+
 def test_names_are_added() -> None:
     assert Redactor(fields=["Salary"]).redact({"salary": 610000, "name": "Chen"}).value == {"salary": 0, "name": "Chen"}
 
@@ -340,6 +349,12 @@ def test_what_is_too_deep_or_too_long_is_hidden_and_not_passed() -> None:
         "0x" * 40_000,
         "12-" * 30_000,
         "a@" * 40_000,
+        "=3" * 40_000,
+        "\x00" * 40_000,
+        "\x1b[" * 30_000,
+        "://" * 30_000,
+        "cookie:" * 10_000,
+        "-----BEGIN PGP PRIVATE KEY BLOCK-----" * 2_000,
     ],
     ids=lambda text: ascii(text[:9]),
 )

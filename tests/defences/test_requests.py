@@ -339,3 +339,16 @@ async def test_a_whole_mcp_client_signs_what_it_sends() -> None:
         signing = httpx2.AsyncClient(transport=transport, auth=SignedAuth(ONE, "orders"))
         async with signing, Client(streamable_http_client("http://127.0.0.1:8000/mcp", http_client=signing)) as client:
             assert (await client.call_tool("pay", {"cents": 3})).content[0].text == "3 paid"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "name", ["X-API-Key", "Labkit-Principal", "Authorization", "Last-Event-ID", "Content-Encoding"]
+)
+def test_nobody_on_the_way_says_who_asks(name: str) -> None:
+    for changed in (
+        with_header(signed(), name, "another"),
+        without(signed(with_header(CALL, name, "one")), name),
+        with_header(without(signed(with_header(CALL, name, "one")), name), name, "another"),
+    ):
+        with pytest.raises(SignatureError, match="wrong"):
+            check(changed)

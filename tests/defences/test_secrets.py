@@ -402,3 +402,40 @@ def test_the_vault_keeps_versions(vault: VaultServer) -> None:
 
 def test_secret_errors_are_of_one_family() -> None:
     assert issubclass(SecretNotFoundError, SecretError) and issubclass(SecretUnavailableError, SecretError)
+
+
+@pytest.mark.anyio
+async def test_no_error_carries_the_one_that_has_the_bytes(tmp_path: Path) -> None:
+    put(tmp_path, "binary", "").write_bytes(CANARY.encode() + b"\xff")
+    with pytest.raises(SecretUnavailableError) as caught:
+        await Files(tmp_path).fetch("binary")
+    assert caught.value.__cause__ is None and caught.value.__context__ is None
+
+
+@pytest.mark.anyio
+async def test_a_client_that_follows_redirects_does_not_take_the_token_along() -> None:
+    seen: list[str] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        seen.append(request.url.host)
+        return httpx2.Response(307, headers={"Location": "https://evil.example/v1/x"})
+
+    client = httpx2.AsyncClient(transport=httpx2.MockTransport(answer), follow_redirects=True)
+    async with Vault("https://vault.example", "canary-token", client=client) as vault:
+        with pytest.raises(SecretUnavailableError, match="307"):
+            await vault.fetch("bank")
+    assert seen == ["vault.example"]
+
+
+@pytest.mark.anyio
+async def test_a_vault_that_has_ended_answers_nobody() -> None:
+    server = VaultServer()
+    server.put("bank", value=CANARY)
+    server.start()
+    async with Vault(server.url, server.token) as client:
+        assert (await client.fetch("bank")).reveal() == CANARY
+        server.stop()
+        with pytest.raises(SecretUnavailableError):  # on the connection that was kept open, too
+            await client.fetch("bank")
+    server.stop()
+    VaultServer().stop()  # never started

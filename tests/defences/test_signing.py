@@ -161,3 +161,14 @@ def test_nonces_that_are_over_are_forgotten() -> None:
     for n in range(1000):
         assert nonces.take(str(n), NOW + n + 10, NOW + n)
     assert len(nonces) <= 12
+
+
+@pytest.mark.parametrize(("secret", "audience"), [("", "notes"), ("short", "notes"), (SECRET, "")])
+def test_a_setting_that_is_missing_is_no_secret_that_anybody_has(secret: str, audience: str) -> None:
+    for act in (
+        lambda: Verifier(secret, audience),
+        lambda: sign(secret, "root", [], audience=audience),
+        lambda: verify("v1;e30;00", secret, audience, NOW, Nonces()),
+    ):
+        with pytest.raises(ValueError, match="needs a secret"):
+            act()

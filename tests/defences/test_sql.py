@@ -282,6 +282,29 @@ def test_an_endless_statement_ends_with_its_budget(place: Place) -> None:
     assert ask(place.file, endless.format("i"), max_rows=3, budget=50_000) == [(1,), (2,), (3,)]
 
 
+def test_trimming_takes_time_that_grows_with_the_lengths_only(place: Place) -> None:
+    """SQLite's own compares each character with each: this took forty seconds, in one step that nobody can end."""
+    long, others = "hex(zeroblob(99000))", "replace(hex(zeroblob(49000)), '00', 'ab') || '0'"
+    assert ask(place.file, f"SELECT length(trim({long}, {others}))") == [(0,)]
+    asked = "SELECT trim('xaxbx', 'x'), ltrim('xax', 'x'), rtrim('xax', 'x'), trim(NULL, 'x'), trim('a', NULL), trim(7, 'x')"
+    assert ask(place.file, asked) == [("axb", "ax", "xa", None, None, "7")]
+    assert ask(place.file, "SELECT trim(x'616261', 'a'), trim('  a ')") == [("b", "a")]
+
+
+def test_views_may_trim(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "a.db")) as db:
+        db.execute("CREATE VIEW v AS SELECT trim('xax', 'x') AS a")
+    assert ask(tmp_path / "a.db", "SELECT a FROM v") == [("a",)]
+
+
+def test_an_answer_has_a_greatest_size(place: Place) -> None:
+    wide = "SELECT {} FROM (SELECT hex(zeroblob(90000)) AS x), orders"
+    with pytest.raises(EngineRefused, match="the answer has more than 20,000,000 bytes"):
+        ask(place.file, wide.format(", ".join(["x"] * 150)))
+    with pytest.raises(EngineRefused, match="too many columns"):
+        ask(place.file, wide.format(", ".join(["x"] * 501)))
+
+
 def test_each_wall_holds_without_the_others(place: Place) -> None:
     with closing(open_read_only(place.file)) as db:  # no authorizer
         for sql in ("DELETE FROM orders", f"ATTACH '{place.folder.as_posix()}/other.db' AS o", "CREATE TABLE x (a)"):

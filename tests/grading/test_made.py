@@ -104,3 +104,13 @@ def test_the_range_is_closed_to_answers(root: Path, pool: Judges) -> None:
     points_two(root)
     source = f"import os\ndef peek():\n    try:\n        return os.listdir({str(RANGE)!r})\n    except OSError:\n        return 'closed'\n"
     assert check_source(load("toy", root), source, pool=pool).passed
+
+
+def test_what_a_check_puts_into_the_folder_does_not_go_elsewhere(root: Path, tmp_path: Path, pool: Judges) -> None:
+    (root / "toy" / "checks.py").write_text(CHECKS, encoding="utf-8")
+    points_two(root)
+    mine = tmp_path / "mine.txt"
+    mine.write_text("mine", encoding="utf-8")
+    report = check_source(load("toy", root), f"import os\nos.symlink({str(mine)!r}, 'note.txt')\n{ANSWER}", pool=pool)
+    assert not report.passed and "an answer may not make links" in str(report)
+    assert mine.read_text(encoding="utf-8") == "mine"

@@ -138,3 +138,17 @@ async def test_clients_of_other_machines_are_refused() -> None:
     for client in ("127.0.0.1", "192.0.2.7"):
         await only_loopback(app)({"type": "http", "client": (client, 5)}, None, send)
     assert asked == ["127.0.0.1"] and sent[0]["status"] == 403
+
+
+@pytest.mark.anyio
+async def test_nor_by_a_websocket() -> None:
+    async def inner(scope: dict, receive: object, send: object) -> None:
+        raise AssertionError("it was let in")
+
+    sent: list[dict] = []
+
+    async def send(message: dict) -> None:
+        sent.append(message)
+
+    await only_loopback(inner)({"type": "websocket", "client": ("203.0.113.9", 1)}, None, send)
+    assert sent == [{"type": "websocket.close", "code": 1008}]

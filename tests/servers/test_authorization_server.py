@@ -245,7 +245,7 @@ async def test_a_machine_gets_a_token_of_its_own(lab: Lab) -> None:
         Client(streamable_http_client(lab.resource, http_client=http)) as client,
     ):
         found = (await client.call_tool("whoami", {})).structured_content
-        assert found == {"subject": "nightly", "scopes": [READ], "roles": [], "token": ""}
+        assert found == {"subject": "nightly", "scopes": [READ], "roles": None, "token": ""}
 
 
 async def test_a_person_who_refuses_gives_no_token(lab: Lab) -> None:
@@ -501,7 +501,7 @@ def test_a_signature_is_good_once(lab: Lab) -> None:
         signed,
         {},
         {HEADER: sign(BACKEND_SECRET, "ada", [], audience="hr")},
-        {HEADER: sign("x", "ada", [], audience="notes")},
+        {HEADER: sign("x" * 32, "ada", [], audience="notes")},
     ):
         answer = lab.http.get(where, headers=headers)
         assert (answer.status_code, answer.headers["www-authenticate"]) == (401, HEADER)
@@ -521,3 +521,41 @@ def test_it_runs_as_a_process() -> None:
         form = {"grant_type": "client_credentials", "resource": "http://127.0.0.1:9/mcp"}
         answer = httpx2.post(f"{upstream.url()}/token", data=form, auth=("m", "s"), timeout=20, trust_env=False)
         assert answer.json()["scope"] == "a"
+
+
+@pytest.mark.parametrize("head", [
+    {"Origin": "http://127.0.0.1:9"}, {"Sec-Fetch-Site": "same-site", "Origin": "null"}, {"Sec-Fetch-Site": "cross-site"},
+])  # fmt: skip
+def test_another_port_of_this_machine_does_not_press_the_button(lab: Lab, head: dict[str, str]) -> None:
+    """Cookies do not tell ports apart: whoever serves on another one sets the cookie, and has a form sent."""
+    question = lab.http.get(authorization(lab, registered(lab))).headers["location"]
+    form = {"question": parse_qs(urlsplit(question).query)["question"][0], "user": "ada", "answer": "allow"}
+    planted = {"Cookie": "lab_consent=planted", **head}
+    answer = lab.http.post(f"{lab.issuer.url}/consent", data={**form, "csrf": "planted"}, headers=planted)
+    assert answer.status_code == 403 and "location" not in answer.headers
+    own = {"Cookie": "lab_consent=planted", "Origin": lab.issuer.url, "Sec-Fetch-Site": "same-origin"}
+    assert lab.http.post(f"{lab.issuer.url}/consent", data={**form, "csrf": "planted"}, headers=own).status_code == 303
+
+
+@pytest.mark.parametrize("uri", [
+    "https://bank.example@evil.example/cb", "http://evil.example:x@127.0.0.1/cb", "https://a.example/cb#here", "https://a;sandbox.example/cb",
+])  # fmt: skip
+def test_the_page_shows_a_host_and_nothing_that_looks_like_one(lab: Lab, uri: str) -> None:
+    answer = lab.http.post(f"{lab.issuer.url}/register", json={"redirect_uris": [uri]})
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_redirect_uri")
+
+
+async def test_who_has_left_gets_no_new_token(lab: Lab) -> None:
+    client = registered(lab)
+    lab.issuer.grants.users["eve"] = ["staff"]
+    person = Person("eve")
+    await person.redirect(authorization(lab, client))
+    token = exchange(lab, client, person.back["code"]).json()["refresh_token"]
+    del lab.issuer.grants.users["eve"]
+    assert refresh(lab, client, token).json()["error"] == "invalid_grant"
+
+
+def test_a_machine_is_not_called_like_a_person() -> None:
+    """Its token would be that person's, with the roles."""
+    with pytest.raises(ValueError, match="a person and a machine"):
+        AuthorizationServer(machines={"ada": ("canary-secret", [READ])})
