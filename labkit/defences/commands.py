@@ -162,18 +162,22 @@ class Program:
     ) -> Ran:
         """Start it, and wait for its end. Raises CommandError, too, when it takes too long or says too much."""
         words = self.argv(action, options=options, operands=operands)
+        process: anyio.abc.Process | None = None
         try:
-            process = await anyio.open_process(
-                words,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                cwd=self._cwd,
-                env=self._env,
-                start_new_session=sys.platform != "win32",  # so that what it starts can be ended with it
-            )
+            # A caller that goes while it starts would leave behind what nobody knows of.
+            with anyio.CancelScope(shield=True):
+                process = await anyio.open_process(
+                    words,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    cwd=self._cwd,
+                    env=self._env,
+                    start_new_session=sys.platform != "win32",  # so that what it starts can be ended with it
+                )
         except OSError as error:
             raise CommandError(f"{words[0]} cannot be started: {error.strerror or error}.") from error
+        assert process is not None
         said: dict[str, bytearray] = {"out": bytearray(), "err": bytearray()}
         trouble = ""
 
