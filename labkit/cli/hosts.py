@@ -51,23 +51,21 @@ def list_(
     """
     from labkit.errors import HostConfigError
     from labkit.hosts.editing import files, read_any
-    from labkit.hosts.known import SCOPES
     from labkit.wire import mask_url, mask_words
 
     rows: list[dict[str, str]] = []
     for each in _hosts(host, as_json=as_json):
-        for scope in SCOPES:
-            for file in files(each, scope, project):
-                try:
-                    found = read_any(file, each).servers
-                except HostConfigError as error:
-                    say(f"warning: {error} See: labkit hosts doctor {each.id}")
-                    continue
-                for name, raw in found.items():
-                    entry = cast("dict[str, Any]", raw if isinstance(raw, dict) else {})
-                    words = mask_words([str(entry.get("command", "")), *map(str, entry.get("args") or [])])
-                    what = mask_url(str(entry.get("url") or "")) or " ".join(words)
-                    rows.append({"host": each.id, "scope": scope, "name": name, "starts": what, "file": str(file)})
+        for scope, file in files(each, project):
+            try:
+                found = read_any(file, each).servers
+            except HostConfigError as error:
+                say(f"warning: {error} See: labkit hosts doctor {each.id}")
+                continue
+            for name, raw in found.items():
+                entry = cast("dict[str, Any]", raw if isinstance(raw, dict) else {})
+                words = mask_words([str(entry.get("command", "")), *map(str, entry.get("args") or [])])
+                what = mask_url(str(entry.get("url") or "")) or " ".join(words)
+                rows.append({"host": each.id, "scope": scope, "name": name, "starts": what, "file": str(file)})
     if as_json:
         typer.echo(json.dumps(rows))
         return
@@ -171,8 +169,14 @@ def test(
 
     Example: labkit hosts test leave_manager --from cursor
     """
+    from labkit.hosts.editing import read_any
+
     with told():
-        found = list(_configured(host, project, config))
+        found = [
+            (each, called, raw)
+            for each, file in _files(host, project, config)
+            for called, raw in read_any(file, each).servers.items()
+        ]
     chosen = [each for each in found if name in (None, each[1])]
     if not chosen:
         names = ", ".join(sorted({each[1] for each in found})) or "none"
@@ -192,28 +196,23 @@ def doctor(
 
     Example: labkit hosts doctor --project .
     """
-    from labkit.hosts.editing import files
-    from labkit.hosts.known import SCOPES
+    from labkit.hosts.editing import read_any
     from labkit.hosts.mistakes import mistakes
 
-    if config and not host:
-        raise wrong_usage("--config FILE is in which host's format? Name it: labkit hosts doctor cursor --config FILE")
     wrong = looked = 0
-    for each in _hosts(host):
-        places = [config] if config else [file for scope in SCOPES for file in files(each, scope, project)]
-        for file in places:
-            looked += 1
-            with told():
-                found = mistakes(each, file, project=project)
-                ill = {mistake.server for mistake in found}
-                if start and "" not in ill:
-                    for called, raw in _servers(each, file).items():
-                        if called not in ill:
-                            found += _try(each, raw, called, project).mistakes
-            wrong += len(found)
-            typer.echo(f"{each.title}, {file}: {'nothing is wrong' if not found else f'{len(found)} to mend'}")
-            for mistake in found:
-                typer.echo(f"  {mistake}")
+    for each, file in _files(host, project, config):
+        looked += 1
+        with told():
+            found = mistakes(each, file, project=project)
+            ill = {mistake.server for mistake in found}
+            if start and "" not in ill:
+                for called, raw in read_any(file, each).servers.items():
+                    if called not in ill:
+                        found += _try(each, raw, called, project).mistakes
+        wrong += len(found)
+        typer.echo(f"{each.title}, {file}: {'nothing is wrong' if not found else f'{len(found)} to mend'}")
+        for mistake in found:
+            typer.echo(f"  {mistake}")
     if not looked:
         say("No host has a file here: labkit hosts paths says where they would be.")
     raise typer.Exit(FAILED if wrong else 0)
@@ -226,23 +225,15 @@ def _hosts(id: str | None, *, as_json: bool = False) -> list[Host]:
         return [find_host(id)] if id else list(HOSTS.values())
 
 
-def _servers(host: Host, file: Path) -> Mapping[str, Any]:
-    from labkit.hosts.editing import read_any
-
-    return read_any(file, host).servers
-
-
-def _configured(host: str | None, project: Path, config: Path | None) -> list[tuple[Host, str, Mapping[str, Any]]]:
+def _files(host: str | None, project: Path, config: Path | None) -> list[tuple[Host, Path]]:
+    """The files that a command is about, each with the host whose it is."""
     from labkit.hosts.editing import files
-    from labkit.hosts.known import SCOPES
 
     if config and not host:
-        raise wrong_usage("--config FILE is in which host's format? Say --from cursor.")
-    found: list[tuple[Host, str, Mapping[str, Any]]] = []
-    for each in _hosts(host):
-        places = [config] if config else [file for scope in SCOPES for file in files(each, scope, project)]
-        found += [(each, name, raw) for file in places for name, raw in _servers(each, file).items()]
-    return found
+        raise wrong_usage("--config FILE is in which host's format? Name the host, such as cursor.")
+    if config:
+        return [(each, config) for each in _hosts(host)]
+    return [(each, file) for each in _hosts(host) for _, file in files(each, project)]
 
 
 def _entry(

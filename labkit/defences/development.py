@@ -14,10 +14,10 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+from labkit.defences.loopback import is_loopback_host
 from labkit.defences.principals import Principal
 from labkit.errors import LabError
 
@@ -69,7 +69,7 @@ class Development:
                 raise DevelopmentError(f"{why}, and {name} is {value!r}: take {USER} out, here it must never be.")
             if name in DEPLOYED and value:
                 raise DevelopmentError(f"{why}, and {name} is set: take {USER} out of what is deployed.")
-        if not _is_loopback(host):
+        if not is_loopback_host(host.strip("[]").lower()):
             raise DevelopmentError(f"{why}, and the server would listen on {host!r}: it has to be 127.0.0.1.")
         if not re.fullmatch(r"[a-z][a-z0-9_-]{0,31}", user):
             raise DevelopmentError(f"{USER} is {user[:40]!r}: name a user in small letters, such as ada.")
@@ -81,14 +81,14 @@ class Development:
         headers: list[tuple[bytes, bytes]] = [(name.lower(), value) for name, value in scope["headers"]]
         client = scope.get("client")
         # HTTP/1.0 is what a proxy speaks that was given no settings, and then says nothing of whom it speaks for.
-        if not client or not _is_loopback(str(client[0])) or scope.get("http_version") == "1.0":
+        if not client or not is_loopback_host(str(client[0])) or scope.get("http_version") == "1.0":
             return None
         for name, value in headers:
             # A page of the web that has its name point here (DNS rebinding) sends its own name as Host and Origin.
             text = value.decode("latin-1")
-            if name.startswith(PROXIED) or (name == b"host" and not _is_loopback(_host(f"//{text}"))):
+            if name.startswith(PROXIED) or (name == b"host" and not is_loopback_host(_host(f"//{text}"))):
                 return None
-            if name == b"origin" and not _is_loopback(_host(text)):
+            if name == b"origin" and not is_loopback_host(_host(text)):
                 return None
             if name == b"sec-fetch-site" and text == "cross-site":  # a page's GET has no Origin
                 return None
@@ -109,10 +109,3 @@ def _host(url: str) -> str:
         return urlsplit(url).hostname or ""
     except ValueError:
         return ""
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 ANONYMOUS = "anonymous"
 """The role of callers who did not say who they are."""
@@ -52,12 +50,3 @@ class IdentityConfig:
     jwt: JwtConfig | None = None
     resource_metadata: str = ""
     """The URL of the gateway's protected resource metadata (RFC 9728), named to those who are refused."""
-
-
-def is_loopback(url: str) -> bool:
-    """Whether a URL leads to this machine."""
-    host = (urlsplit(url).hostname or "").lower()
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from labkit.errors import LabError
+from labkit.patterns.calls import joined
 from labkit.patterns.clock import SYSTEM, Clock
 
 V = TypeVar("V")
@@ -52,11 +53,6 @@ def owner(principal: str) -> str:
     return principal
 
 
-def key(*parts: str) -> str:
-    """One text for several: two different rows of parts never give the same, whatever is in them."""
-    return "".join(f"{len(part)}:{part}" for part in parts)
-
-
 class Owned(Generic[V]):
     """A store of many users. There is no way to all of it: ask for a user's shelf."""
 
@@ -67,7 +63,7 @@ class Owned(Generic[V]):
 
     def of(self, principal: str) -> Shelf[V]:
         """What belongs to this user. Raises NoPrincipalError."""
-        return Shelf(self._store, key(owner(principal)))
+        return Shelf(self._store, joined([owner(principal)]))
 
 
 class Shelf(MutableMapping[str, V]):

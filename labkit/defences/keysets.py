@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import jwt
 
-from labkit.defences.identity_config import is_loopback
+from labkit.defences.loopback import is_loopback
 
 KEY_TYPES = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
 """Of algorithms, by how they begin. Shared secrets ("oct") are none: whoever can read them could sign."""

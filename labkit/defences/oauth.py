@@ -20,15 +20,14 @@ import pydantic_core
 from mcp.server.auth.middleware.auth_context import auth_context_var
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from labkit.defences.asgi import again, answer_json, whole_body
 from labkit.defences.development import Development
 from labkit.defences.principals import Principal, Refusal
 from labkit.defences.providers import Providers
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
-MOST_BYTES = 4 << 20
-"""Of a request's body: as much as the SDK takes."""
 _ERRORS = {400: "invalid_request", 401: "invalid_token", 403: "insufficient_scope", 503: "temporarily_unavailable"}
 _CREDENTIALS = (b"authorization", b"x-api-key")
 
@@ -102,23 +101,25 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})
             return
         if scope["path"] == self._metadata_path:
-            await _answer(send, 200, self._metadata)
+            await answer_json(send, 200, self._metadata)
             return
         found = await self._who(scope)
         if isinstance(found, Principal):
             body = b""
             if scope["method"] == "POST":
-                read = await _read(receive)
+                read = await whole_body(receive)
                 if read is None:
-                    await _answer(send, 413, {"error": "invalid_request", "error_description": "The body is too long."})
+                    await answer_json(
+                        send, 413, {"error": "invalid_request", "error_description": "The body is too long."}
+                    )
                     return
                 body = read
             found = self._permitted(found, body)
             if isinstance(found, Principal):
-                await self._enter(found, scope, _again(body, receive) if scope["method"] == "POST" else receive, send)
+                await self._enter(found, scope, again(body, receive) if scope["method"] == "POST" else receive, send)
                 return
         said = {"error": _ERRORS.get(found.status, "invalid_request"), "error_description": found.reason}
-        await _answer(send, found.status, said, found.headers)
+        await answer_json(send, found.status, said, found.headers)
 
     async def _who(self, scope: Scope) -> Principal | Refusal:
         found = self._providers.check_now(scope["headers"])
@@ -173,43 +174,3 @@ def _tool(frame: Mapping[str, Any]) -> str | None:
     if frame.get("method") != "tools/call" or not isinstance(params, dict):
         return None
     return str(cast("dict[str, Any]", params).get("name"))
-
-
-async def _read(receive: Receive) -> bytes | None:
-    """The whole body; None when it is longer than a server takes."""
-    body = b""
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            return body
-        body += message.get("body", b"")
-        if len(body) > MOST_BYTES:
-            return None
-        if not message.get("more_body", False):
-            return body
-
-
-def _again(body: bytes, receive: Receive) -> Receive:
-    """A body that was read, once more."""
-    given = False
-
-    async def replay() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return replay
-
-
-async def _answer(send: Send, status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> None:
-    data = json.dumps(body).encode()
-    pairs = [(name.lower().encode(), value.encode("latin-1")) for name, value in (headers or {}).items()]
-    own = [
-        (b"content-type", b"application/json"),
-        (b"content-length", b"%d" % len(data)),
-        (b"cache-control", b"no-store"),
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": [*own, *pairs]})
-    await send({"type": "http.response.body", "body": data})

@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote
 
+from labkit.defences.principals import challenge
 from labkit.errors import LabError
 
 Kind = Literal["tools", "resources", "prompts"]
@@ -83,12 +84,7 @@ class Decision:
 
     def challenge(self, resource_metadata: str = "") -> str:
         """The value of `WWW-Authenticate` for HTTP 403 (RFC 6750, section 3.1). `scope` has all that it takes."""
-        members = ['error="insufficient_scope"']
-        if self.needs:
-            members.append(f'scope="{" ".join(self.needs)}"')
-        if resource_metadata:
-            members.append(f'resource_metadata="{resource_metadata}"')
-        return f"Bearer {', '.join(members)}"
+        return challenge(error="insufficient_scope", scopes=self.needs, resource_metadata=resource_metadata)
 
 
 @dataclass(frozen=True, slots=True)

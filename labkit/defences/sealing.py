@@ -30,10 +30,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from labkit.defences.isolation import key as joined
 from labkit.defences.isolation import owner
 from labkit.defences.signing import Nonces
 from labkit.errors import LabError
+from labkit.patterns.calls import joined
 
 VERSION = "s1."
 LONGEST = 65536
@@ -103,7 +103,7 @@ class Seal:
 
 
 def _bound(which: bytes, principal: str, purpose: str) -> bytes:
-    return VERSION.encode() + which + joined(principal, purpose).encode("utf-8", "surrogatepass")
+    return VERSION.encode() + which + joined([principal, purpose]).encode("utf-8", "surrogatepass")
 
 
 def _unpacked(text: str) -> bytes:

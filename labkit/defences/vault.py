@@ -12,13 +12,13 @@ address that was given, and to no other: redirects are not followed, and plain H
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Self, cast
 from urllib.parse import quote, urlsplit
 
 import httpx2
 
+from labkit.defences.loopback import is_loopback
 from labkit.defences.secrets import Secret, SecretNotFoundError, SecretUnavailableError
 from labkit.errors import LabError
 
@@ -43,7 +43,7 @@ class Vault:
         client: httpx2.AsyncClient | None = None,
     ) -> None:
         parts = urlsplit(url)
-        if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
+        if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(url)):
             raise VaultError(f"A token is not sent to {parts.scheme}://{parts.hostname}: use https.")
         if parts.username or parts.password:
             raise VaultError("The address of a Vault has a user in it: give the token by itself.")
@@ -141,10 +141,3 @@ def _path(name: str) -> str:
 
 def _object(value: object) -> dict[str, Any]:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from labkit.defences.identity_config import ANONYMOUS, IdentityConfig, JwtConfig, KeyConfig, is_loopback
+from labkit.defences.identity_config import ANONYMOUS, IdentityConfig, JwtConfig, KeyConfig
+from labkit.defences.loopback import is_loopback
 from labkit.errors import did_you_mean
 from labkit.gateway.config import (
     BreakerConfig,

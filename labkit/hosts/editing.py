@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -18,8 +17,8 @@ import yaml
 
 from labkit.errors import HostConfigError, did_you_mean
 from labkit.hosts.jsonc import remove_member, set_member
-from labkit.hosts.known import SCOPES, Host, Scope
-from labkit.hosts.reading import HostEntry, HostFile, read_host_file
+from labkit.hosts.known import Host, Scope
+from labkit.hosts.reading import INPUT, HostEntry, HostFile, parse_host_text, read_host_file
 
 KEPT = 5
 """Copies of earlier states that stay beside a file."""
@@ -36,8 +35,8 @@ def add(file: Path, entry: HostEntry, host: Host, *, replace: bool = False) -> P
         raise HostConfigError(f"{file} has a server {entry.name!r} already: say --replace, or give this one a --name.")
     try:
         changed = set_member(text, [host.key, entry.name], host.write(entry))
-        if host.id == "vscode":
-            changed = _declare(changed, file, entry)
+        if host.inputs:
+            changed = _declare(changed, file, host, entry)
     except ValueError as error:
         raise HostConfigError(f"{file} cannot be changed: {error}. Mend that first; nothing was written.") from error
     return _write(file, changed)
@@ -52,39 +51,29 @@ def remove(file: Path, name: str, host: Host) -> Path | None:
         changed = remove_member(_read(file), [host.key, name])
     except (ValueError, KeyError) as error:
         raise HostConfigError(f"{file} cannot be changed: {error}. Mend that first; nothing was written.") from error
-    if "{name}" in host.project and not read_host_text(changed, file, host).servers:
+    if "{name}" in host.project and not parse_host_text(changed, file, host.key).servers:
         copy = _copy(file)
         file.unlink()  # a file of its own for each server: an empty one is none
         return copy
     return _write(file, changed)
 
 
-def read_host_text(text: str, file: Path, host: Host) -> HostFile:
-    """What a text says that would be in a file. Raises HostConfigError."""
-    from labkit.hosts.reading import parse_host_text
+def files(host: Host, project: Path | None = None) -> list[tuple[Scope, Path]]:
+    """The files of a host that are there: the user's, and those of a project's folder (the current one)."""
+    mine = _there(host.file("user", name="*")) if host.user else []
+    theirs = _there(host.file("project", project=project, name="*")) if host.project else []
+    known = {path.resolve() for path in mine}  # the project may be the home folder: then those are the user's
+    found: list[tuple[Scope, Path]] = [("user", path) for path in mine]
+    return [*found, *(("project", path) for path in theirs if path.resolve() not in known)]
 
-    return parse_host_text(text, file, host.key)
 
-
-def files(host: Host, scope: Scope, project: Path | None = None) -> list[Path]:
-    """The files of a host that are there, in one scope."""
-    if (scope == "project" and not host.project) or (scope == "user" and not host.user):
-        return []
-    file = host.file(scope, project=project, name="*")
-    if scope == "project" and host.user and file.resolve() == host.file(name="*").resolve():
-        return []  # the project is the home folder: those are the user's
+def _there(file: Path) -> list[Path]:
+    """The file, if it is there. Where each server has one: all of them, and the one beside their folder."""
     if "*" not in file.name:
         return [file] if file.is_file() else []
     found = [path for kind in ("*.json", "*.yaml", "*.yml") for path in sorted(file.parent.glob(kind))]
     whole = file.parent.parent / "config.yaml"
     return [*found, *([whole] if whole.is_file() else [])]
-
-
-def configured(host: Host, project: Path | None = None) -> Iterator[tuple[Scope, HostFile]]:
-    """All files of a host with what is in them. Raises HostConfigError for one that cannot be read."""
-    for scope in SCOPES:
-        for file in files(host, scope, project):
-            yield scope, read_any(file, host)
 
 
 def read_any(file: Path, host: Host) -> HostFile:
@@ -101,22 +90,17 @@ def read_any(file: Path, host: Host) -> HostFile:
     return HostFile(file, whole, {str(row["name"]): row for row in rows if "name" in row})
 
 
-def _declare(text: str, file: Path, entry: HostEntry) -> str:
-    """Inputs that an entry refers to and the file does not declare yet, so that VS Code asks for them once."""
-    from labkit.hosts.reading import INPUT
-
+def _declare(text: str, file: Path, host: Host, entry: HostEntry) -> str:
+    """Inputs that an entry refers to and the file does not declare yet, so that the host asks for them once."""
     words = [*entry.args, *entry.env.values(), *entry.headers.values()]
     asked = [name for word in words for kind, name in INPUT.findall(word) if kind == "input"]
-    inputs: Any = read_host_text(text, file, _VSCODE).whole.get("inputs") or []
+    inputs: Any = parse_host_text(text, file, host.key).whole.get("inputs") or []
     declared = cast("list[dict[str, Any]]", inputs) if isinstance(inputs, list) else []
     new = [name for name in dict.fromkeys(asked) if name not in [each.get("id") for each in declared]]
     if not new:
         return text
     rows = [{"type": "promptString", "id": name, "description": name, "password": True} for name in new]
     return set_member(text, ["inputs"], [*declared, *rows])
-
-
-_VSCODE = Host("vscode", "VS Code", "", key="servers")
 
 
 def _read(file: Path) -> str:

@@ -39,6 +39,8 @@ class Host:
     """Whether an entry may be a URL."""
     lenient: bool = False
     """Whether comments and trailing commas are allowed."""
+    inputs: bool = False
+    """Whether the file declares what the host has to ask for, under `inputs`, and entries refer to that."""
     reference: str = ""
     """How an entry refers to a secret called {name}; "" when it cannot."""
     starts_in: Literal["home", "project", "root"] = "project"
@@ -161,6 +163,7 @@ HOSTS: dict[str, Host] = {
             project=".vscode/mcp.json",
             typed=True,
             lenient=True,
+            inputs=True,
             reference="${input:{name}}",
         ),
         Host(

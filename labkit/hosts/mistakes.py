@@ -20,7 +20,7 @@ from labkit.errors import HostConfigError, did_you_mean
 from labkit.hosts.editing import read_any
 from labkit.hosts.known import HOSTS, Host
 from labkit.hosts.reading import HostFile, check_entry
-from labkit.wire import sounds_secret
+from labkit.wire import is_credential
 
 _KEYS = {host.key for host in HOSTS.values()}
 _ANY = re.compile(r"\$\{[^}]*\}|\$\{\{[^}]*\}\}")
@@ -128,7 +128,7 @@ def _of_references(host: Host, found: HostFile, name: str, entry: Mapping[str, A
 def _of_reference(host: Host, found: HostFile, name: str, reference: str) -> Iterator[Mistake]:
     inside = reference.strip("${}").strip()
     asked = re.fullmatch(r"input:(.+)", inside)
-    if host.id == "vscode" and asked:
+    if host.inputs and asked:
         inputs: Any = found.whole.get("inputs")
         rows = cast("list[dict[str, Any]]", inputs) if isinstance(inputs, list) else []
         if asked[1] not in [row.get("id") for row in rows]:
@@ -139,7 +139,7 @@ def _of_reference(host: Host, found: HostFile, name: str, reference: str) -> Ite
         return
     variable, fallback = inside.removeprefix("env:").partition(":-")[::2]
     mine = host.reference.replace("{name}", variable) if host.reference else ""
-    if host.id == "vscode":
+    if host.inputs:  # an input is one way, and the environment is the other
         mine = f"${{env:{variable}}}"
     written = reference.replace(f":-{fallback}", "") if fallback else reference
     if not mine:
@@ -157,7 +157,7 @@ def _of_secrets(host: Host, name: str, entry: Mapping[str, Any]) -> Iterator[Mis
         values: Any = entry.get(table)
         for key, value in cast("dict[str, Any]", values).items() if isinstance(values, dict) else ():
             literal = isinstance(value, str) and value.strip() and not _ANY.search(value)
-            if literal and sounds_secret(key) and not key.upper().endswith("_FILE"):
+            if literal and is_credential(key) and not key.upper().endswith("_FILE"):
                 instead = host.refer(key) if host.reference else f"{key}_FILE and the path of a file that holds it"
                 sentence = f"{table}.{key} is a secret in plain text, and such files are copied about: write {instead}."
                 yield Mistake("secret", name, sentence)

@@ -13,7 +13,7 @@ The patterns of this package are made of it. Everything that is not a tool call 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
@@ -242,7 +242,11 @@ def by(*keys: Key) -> Key:
     """A key for each combination: `by(by_tool, by_principal)`. Two combinations never read the same."""
 
     def key(call: Call) -> str:
-        parts = [each(call) for each in keys]
-        return "".join(f"{len(part)}:{part}" for part in parts)
+        return joined([each(call) for each in keys])
 
     return key
+
+
+def joined(parts: Iterable[str]) -> str:
+    """One text for several: two different rows of parts never give the same, whatever is in them."""
+    return "".join(f"{len(part)}:{part}" for part in parts)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import html
-import importlib.util
-import sys
 import tomllib
-import types
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import Any, cast
 
 from labkit.catalog import SERVERS
 from labkit.errors import CatalogError, did_you_mean
 from labkit.range.outcome import GROUPS, HIDDEN, Grade, Group, Outcome
 from labkit.range.target import Target
+from labkit.session.loading import load_module
 
 RANGE = SERVERS / "vulnerable"
 _FUNCTIONS: dict[Group, str] = {"attack": "attack", "use": "legitimate", "near miss": "near_misses"}
@@ -57,14 +56,10 @@ class Drill:
         return self.folder / "fixed.py"
 
     @cached_property
-    def module(self) -> types.ModuleType:
+    def module(self) -> ModuleType:
         """`drill.py`: the attack, the use, the near misses, and their inputs."""
-        path = self.folder / "drill.py"
-        name = f"labkit_drill_{self.id}"
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec and spec.loader
-        module = sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        module, forget = load_module(self.folder / "drill.py")
+        forget()  # nobody imports it
         return module
 
     async def attack(self, target: str | Path = "vulnerable") -> Outcome:

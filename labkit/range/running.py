@@ -7,8 +7,9 @@ import os
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
-from ipaddress import ip_address
 from typing import Any
+
+from labkit.defences.loopback import is_loopback_host
 
 Make = Callable[[Mapping[str, str]], Any]
 REFUSED = 2
@@ -36,11 +37,7 @@ def run(make: Make | None = None, *, app: Make | None = None, argv: list[str] | 
 
 def unfit(host: str) -> str:
     """Why a server of the range does not listen there, in a sentence; "" for loopback."""
-    try:
-        on_this_machine = ip_address(host).is_loopback
-    except ValueError:
-        on_this_machine = host == "localhost"
-    if on_this_machine:
+    if is_loopback_host(host):
         return ""
     return (
         f"This server is vulnerable on purpose, and does not listen on {host!r}: others could reach it."

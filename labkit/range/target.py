@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import secrets
 import shutil
-import sys
 import tempfile
-import types
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from itertools import count
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from labkit.errors import CatalogError
 from labkit.range.running import only_loopback
 from labkit.session.connection import Connection, connect
+from labkit.session.loading import load_module
 from labkit.session.past import remember
 from labkit.session.serving import ThreadServer
-
-_serial = count(1)
 
 
 class _Web:
@@ -91,10 +87,13 @@ class Target:
             self._made[key] = running.url
         return str(self._made[key])
 
-    def module(self) -> types.ModuleType:
+    def module(self) -> ModuleType:
         """The file as a module, executed once for this run. Raises CatalogError when it fails."""
         if "module" not in self._made:
-            self._made["module"] = self._load()
+            if not self.path.is_file():
+                raise CatalogError(f"There is no Python file {self.path}: give the path of a server.")
+            self._made["module"], forget = load_module(self.path)
+            self._stack.callback(forget)
         return self._made["module"]
 
     def _server(self, env: Mapping[str, str] | None) -> Any:
@@ -105,19 +104,6 @@ class Target:
                 raise CatalogError(f"{self.path} has no function make(env): it is called to get the server.")
             self._made[key] = module.make(self.settings(env))
         return self._made[key]
-
-    def _load(self) -> types.ModuleType:
-        name = f"labkit_drill_{self.path.parent.name}_{self.path.stem}_{next(_serial)}"
-        spec = importlib.util.spec_from_file_location(name, self.path)
-        if spec is None or spec.loader is None or not self.path.is_file():
-            raise CatalogError(f"There is no Python file {self.path}: give the path of a server.")
-        module = sys.modules[name] = importlib.util.module_from_spec(spec)
-        self._stack.callback(sys.modules.pop, name, None)
-        try:
-            spec.loader.exec_module(module)
-        except Exception as error:
-            raise CatalogError(f"{self.path} failed while loading: {type(error).__name__}: {error}") from error
-        return module
 
 
 def _key(what: str, settings: Mapping[str, str]) -> str:

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from importlib.machinery import SourceFileLoader
 from itertools import count
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from labkit.errors import CatalogError
@@ -69,10 +70,10 @@ class _AsItStands(SourceFileLoader):
         return self.source_to_code(self.get_data(self.path), self.path)
 
 
-def load_server(path: Path, attribute: str = "server") -> tuple[Any, Callable[[], None]]:
-    """Execute the file and return its server object, and a function that forgets the module.
+def load_module(path: Path) -> tuple[ModuleType, Callable[[], None]]:
+    """Execute the file anew and return it as a module, and a function that forgets the module.
 
-    Raises CatalogError when the file fails, or has no such object.
+    Raises CatalogError when the file fails.
     """
     name = f"{_PREFIX}{path.parent.name}_{path.stem}_{next(_serial)}"
     spec = importlib.util.spec_from_file_location(name, path, loader=_AsItStands(name, str(path)))
@@ -90,6 +91,15 @@ def load_server(path: Path, attribute: str = "server") -> tuple[Any, Callable[[]
     except Exception as error:
         forget()
         raise CatalogError(f"{path} failed while loading: {type(error).__name__}: {error}") from error
+    return module, forget
+
+
+def load_server(path: Path, attribute: str = "server") -> tuple[Any, Callable[[], None]]:
+    """Execute the file and return its server object, and a function that forgets the module.
+
+    Raises CatalogError when the file fails, or has no such object.
+    """
+    module, forget = load_module(path)
     server = getattr(module, attribute, None)
     if server is None and attribute == "server":
         server = getattr(module, "mcp", None) or getattr(module, "app", None)

@@ -8,10 +8,11 @@ from collections.abc import AsyncGenerator
 from typing import Any, cast
 from urllib.parse import SplitResult, urlsplit
 
+from labkit.defences.loopback import is_loopback
 from labkit.testbench.bench import Bench
 from labkit.testbench.check import Finding, NotApplicable, check
 from labkit.testbench.raw import HANDSHAKE, Answer, Json
-from labkit.testbench.raw_http import RawHttp, is_loopback
+from labkit.testbench.raw_http import RawHttp
 
 EVIL = "testbench-evil.example"
 """A name that is nobody's (RFC 2606)."""

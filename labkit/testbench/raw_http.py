@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import httpx2
 
+from labkit.defences.loopback import is_loopback
 from labkit.testbench.raw import (
     PATIENCE,
     Answer,
@@ -150,9 +151,3 @@ class RawHttp(RawWire):
             with suppress(Exception):  # being polite to a server that may be gone
                 await self._client.delete(self.url, headers=self.headers())
         await self._client.aclose()
-
-
-def is_loopback(url: str) -> bool:
-    """Whether the URL names this machine."""
-    host = httpx2.URL(url).host
-    return host in ("localhost", "::1") or host.startswith("127.")

@@ -37,6 +37,11 @@ async def spots_of(bench: Bench, era: str, *, uris: int = 0) -> list[Place]:
     return [place for place in found if not place.waits(bench)]
 
 
+def worked(answer: Answer) -> bool:
+    """Whether it is a result, and none that tells of an error."""
+    return answer.came == "result" and answer.result.get("isError") is not True
+
+
 async def probe(
     bench: Bench, era: str, spots: Iterable[Place], payloads: Sequence[tuple[str, str]], seconds: float = SECONDS
 ) -> AsyncGenerator[tuple[Place, str, Answer]]:

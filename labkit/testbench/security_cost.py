@@ -19,8 +19,7 @@ from labkit.testbench.inputs import call_line
 from labkit.testbench.places import Place, places
 from labkit.testbench.raw import Answer, Json
 from labkit.testbench.schemas import as_object, expand
-from labkit.testbench.security import SECONDS, spots_of
-from labkit.testbench.security_sql import worked
+from labkit.testbench.security import SECONDS, spots_of, worked
 from labkit.testbench.tour import WAITS, fitting, tour
 
 POWER = 200_000

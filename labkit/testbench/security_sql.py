@@ -19,7 +19,7 @@ from labkit.testbench.check import Finding, NotApplicable, check
 from labkit.testbench.places import Place
 from labkit.testbench.raw import Answer, Json
 from labkit.testbench.schemas import as_object
-from labkit.testbench.security import probe, spots_of
+from labkit.testbench.security import probe, spots_of, worked
 from labkit.testbench.tour import objects, read_only, tour
 
 _SQL_ERRORS = re.compile(
@@ -133,11 +133,6 @@ async def _told_apart(bench: Bench, era: str, place: Place) -> Answer | None:
         if worked(answer) != fits:
             return None
     return first
-
-
-def worked(answer: Answer) -> bool:
-    """Whether it is a result, and none that tells of an error."""
-    return answer.came == "result" and answer.result.get("isError") is not True
 
 
 @check(

@@ -18,8 +18,7 @@ from labkit.testbench.check import Finding, NotApplicable, check
 from labkit.testbench.inputs import call_line
 from labkit.testbench.raw import MODERN, PREFIX, Answer, Json, RawWire
 from labkit.testbench.schemas import as_object
-from labkit.testbench.security import SECONDS
-from labkit.testbench.security_sql import worked
+from labkit.testbench.security import SECONDS, worked
 from labkit.testbench.tour import fitting, objects, sample, tour
 
 _HANDLE = re.compile(r"handle|session|cart|basket|draft|conversation|upload|wizard|\bjob\b|job_?id", re.IGNORECASE)

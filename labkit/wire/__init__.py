@@ -2,7 +2,7 @@
 
 from labkit.wire.compare import TapeDiff
 from labkit.wire.frame import Direction, Frame
-from labkit.wire.mask import mask_headers, mask_url, mask_words, sounds_secret
+from labkit.wire.mask import is_credential, mask_headers, mask_url, mask_words
 from labkit.wire.tape import Tape
 
-__all__ = ["Direction", "Frame", "Tape", "TapeDiff", "mask_headers", "mask_url", "mask_words", "sounds_secret"]
+__all__ = ["Direction", "Frame", "Tape", "TapeDiff", "is_credential", "mask_headers", "mask_url", "mask_words"]

@@ -35,7 +35,7 @@ def mask_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return masked
 
 
-def sounds_secret(name: str) -> bool:
+def is_credential(name: str) -> bool:
     """Whether what has this name is a credential: `API_KEY`, `Authorization`, `github-token`."""
     return bool(_SECRET.search(name))
 

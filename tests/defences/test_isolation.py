@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labkit.defences.isolation import Handles, NoPrincipalError, NoSuchHandleError, Owned, TooManyHandlesError, key
+from labkit.defences.isolation import Handles, NoPrincipalError, NoSuchHandleError, Owned, TooManyHandlesError
 from labkit.defences.sealing import Seal, SealError
+from labkit.patterns.calls import joined
 from labkit.patterns.clock import VirtualClock
 
 KEY = bytes(range(32))
@@ -72,7 +73,7 @@ def test_no_other_principal_gets_anything() -> None:
 @cheap
 @given(st.lists(st.text(), max_size=4), st.lists(st.text(), max_size=4))
 def test_two_rows_never_have_one_key(one: list[str], two: list[str]) -> None:
-    assert (key(*one) == key(*two)) == (one == two)
+    assert (joined(one) == joined(two)) == (one == two)
 
 
 @cheap

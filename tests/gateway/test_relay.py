@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -123,8 +123,10 @@ def shown(answer: Answer) -> Json:
     return {"status": answer.status, "headers": headers, "body": body}
 
 
-@pytest.fixture(scope="module")
-async def both() -> AsyncIterator[Both]:
+async def two_ways(
+    servers: Callable[[], Any], policy: Json | None = None
+) -> tuple[list[Gateway], list[str], relay.Relay]:
+    """Two gateways of one configuration, the first with the short ways, their URLs, and the relay of the first."""
     relays: list[relay.Relay] = []
     plain = relay.Relay.__init__
 
@@ -132,17 +134,23 @@ async def both() -> AsyncIterator[Both]:
         plain(self, *given)
         relays.append(self)
 
+    gateways: list[Gateway] = []
+    urls: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(relay.Relay, "__init__", noted)
-        gateways: list[Gateway] = []
-        urls: list[str] = []
         for short in (True, False):
-            gateway = Gateway.of({"t": tools(), "s": small(), "odd": odd(), "staff": tools()}, POLICY)
+            gateway = Gateway.of(servers(), policy)
             urls.append(await gateway.start(relay=short))
             await gateway.awake()
             gateways.append(gateway)
     assert len(relays) == 1
-    found = Both(Http(urls[0]), Http(urls[1]), gateways, lambda: relays[0].taken)
+    return gateways, urls, relays[0]
+
+
+@pytest.fixture(scope="module")
+async def both() -> AsyncIterator[Both]:
+    gateways, urls, short = await two_ways(lambda: {"t": tools(), "s": small(), "odd": odd(), "staff": tools()}, POLICY)
+    found = Both(Http(urls[0]), Http(urls[1]), gateways, lambda: short.taken)
     yield found
     await found.short.close()
     await found.long.close()
@@ -483,14 +491,10 @@ NAMES = st.sampled_from(
 )  # fmt: skip
 
 
-@st.composite
-def mutated(draw: st.DrawFn) -> tuple[list[tuple[str, str]], bytes]:
-    """A call in which a few things are not as they should be."""
-    body = draw(st.sampled_from([ECHO, REGION, call("t.data", {"value": 1}), call("s.journal"), message("tools/list")]))
-    body = json.loads(json.dumps(body))
-    headers = headers_of(body)
+def upset(draw: st.DrawFn, body: Any, places: Sequence[tuple[str, ...]]) -> None:
+    """Set or take out up to two members of a message."""
     for _ in range(draw(st.integers(0, 2))):
-        path = draw(st.sampled_from(PLACES))
+        path = draw(st.sampled_from(places))
         place: Any = body
         for key in path[:-1]:
             place = place.get(key) if isinstance(place, dict) else None
@@ -499,14 +503,28 @@ def mutated(draw: st.DrawFn) -> tuple[list[tuple[str, str]], bytes]:
                 place[path[-1]] = draw(JSONS | VALUES)
             else:
                 place.pop(path[-1], None)
-    for _ in range(draw(st.integers(0, 2))):
-        name = draw(NAMES)
-        headers = changed(headers, name, *draw(st.lists(VALUES, max_size=2)))
+
+
+def written(draw: st.DrawFn, body: Any) -> bytes:
+    """A message as JSON, now and then with a piece of it replaced."""
     text = json.dumps(body).encode()
     if draw(st.integers(0, 9)) == 0:
         cut = draw(st.integers(0, len(text)))
         text = text[:cut] + draw(st.binary(max_size=3)) + text[cut + 1 :]
-    return headers, text
+    return text
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> tuple[list[tuple[str, str]], bytes]:
+    """A call in which a few things are not as they should be."""
+    body = draw(st.sampled_from([ECHO, REGION, call("t.data", {"value": 1}), call("s.journal"), message("tools/list")]))
+    body = json.loads(json.dumps(body))
+    headers = headers_of(body)
+    upset(draw, body, PLACES)
+    for _ in range(draw(st.integers(0, 2))):
+        name = draw(NAMES)
+        headers = changed(headers, name, *draw(st.lists(VALUES, max_size=2)))
+    return headers, written(draw, body)
 
 
 @given(mutated())

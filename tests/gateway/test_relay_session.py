@@ -18,7 +18,20 @@ from labkit.patterns.ledger_reading import search
 
 from .conftest import HANDSHAKE, Asked, ScriptedHttp, until
 from .front_case import META, Answer, Http, Json, Session, behind, comes, small
-from .test_relay import JSONS, KEY, POLICY, RESULTS, VALUES, changed, odd, tools, with_, without
+from .test_relay import (
+    KEY,
+    POLICY,
+    RESULTS,
+    VALUES,
+    changed,
+    odd,
+    tools,
+    two_ways,
+    upset,
+    with_,
+    without,
+    written,
+)
 
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore::mcp.MCPDeprecationWarning")]
 
@@ -86,23 +99,7 @@ class Both:
 
 
 async def opened_both(servers: Any, policy: Json | None = None) -> Both:
-    relays: list[relay.Relay] = []
-    plain = relay.Relay.__init__
-
-    def noted(self: relay.Relay, *given: Any) -> None:
-        plain(self, *given)
-        relays.append(self)
-
-    gateways: list[Gateway] = []
-    urls: list[str] = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(relay.Relay, "__init__", noted)
-        for short in (True, False):
-            gateway = Gateway.of(servers(), policy)
-            urls.append(await gateway.start(relay=short))
-            await gateway.awake()
-            gateways.append(gateway)
-    both = Both(gateways, urls, relays[0])
+    both = Both(*await two_ways(servers, policy))
     both.sessions = [await connected(http, CLIENT) for http in both.https()]
     return both
 
@@ -301,23 +298,10 @@ def mutated(draw: st.DrawFn) -> tuple[Headers, bytes]:
     body = draw(st.sampled_from([ECHO, call("t.data", {"value": 1}, progressToken=1), call("s.tell", {"text": "x"})]))
     body = json.loads(json.dumps(body))
     headers = PLAIN
-    for _ in range(draw(st.integers(0, 2))):
-        path = draw(st.sampled_from(PLACES))
-        place: Any = body
-        for key in path[:-1]:
-            place = place.get(key) if isinstance(place, dict) else None
-        if isinstance(place, dict):
-            if draw(st.booleans()):
-                place[path[-1]] = draw(JSONS | VALUES)
-            else:
-                place.pop(path[-1], None)
+    upset(draw, body, PLACES)
     if draw(st.integers(0, 3)) == 0:
         headers = changed(headers, draw(NAMES), *draw(st.lists(VALUES, max_size=2)))
-    text = json.dumps(body).encode()
-    if draw(st.integers(0, 9)) == 0:
-        cut = draw(st.integers(0, len(text)))
-        text = text[:cut] + draw(st.binary(max_size=3)) + text[cut + 1 :]
-    return headers, text
+    return headers, written(draw, body)
 
 
 @given(mutated())

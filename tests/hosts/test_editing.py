@@ -10,7 +10,7 @@ import pytest
 
 from labkit.errors import HostConfigError
 from labkit.hosts import HostEntry, read_host_file
-from labkit.hosts.editing import KEPT, add, configured, files, read_any, remove
+from labkit.hosts.editing import KEPT, add, files, read_any, remove
 from labkit.hosts.known import HOSTS, Host, System, find_host
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -148,13 +148,13 @@ def test_continue_has_a_file_for_each_server_and_yaml_is_read(tmp_path: Path) ->
     add(file, LOCAL, host)
     (folder / "config.yaml").write_bytes((FIXTURES / "continue.yaml").read_bytes())
     (folder / "mcpServers" / "other.yaml").write_text("mcpServers:\n  - name: o\n    command: x\n", encoding="utf-8")
-    found = {name for path in files(host, "project", tmp_path) for name in read_any(path, host).servers}
+    found = {name for _, path in files(host, tmp_path) for name in read_any(path, host).servers}
     assert found == {"weather2", "SQLite", "o"}
     remove(file, "weather2", host)
     assert not file.exists() and list(file.parent.glob("weather2.json.*.bak"))
     (folder / "config.yaml").write_text("mcpServers: [", encoding="utf-8")
     with pytest.raises(HostConfigError, match=r"config\.yaml cannot be read"):
-        list(configured(host, tmp_path))
+        read_any(folder / "config.yaml", host)
 
 
 WHERE: list[tuple[str, System, str]] = [

@@ -82,7 +82,11 @@ async def test_the_attack_is_seen_its_canary_is_not_shown_and_nothing_stays(fold
     assert (await one.grade(str(folder / "echo" / "fixed.py"))).passed
     assert not (await one.grade()).passed
     assert len(connections()) == before
-    left = {name for name in set(sys.modules) - modules if name.startswith("labkit_drill_echo_")}
+    left = {
+        name
+        for name in set(sys.modules) - modules
+        if name.startswith(("labkit_server_echo_vulnerable_", "labkit_server_echo_fixed_"))
+    }
     assert not left
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("labkit-http-")]
 
