@@ -18,7 +18,7 @@ WORK = LAB_ROOT / "work"
 
 @dataclass(frozen=True)
 class CatalogEntry:
-    """One example server: `path` is its file, `object` the module-level server in it."""
+    """One example server: `path` is its file, `object` the module-level server in it, where it is a Python file."""
 
     name: str
     path: Path
@@ -26,6 +26,11 @@ class CatalogEntry:
     object: str = "server"
     teaches: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def is_python(self) -> bool:
+        """Whether it can run in this kernel; any other is a program of its own, and speaks stdio and HTTP."""
+        return self.path.suffix == ".py"
 
 
 class Catalog(dict[str, CatalogEntry]):

@@ -259,9 +259,11 @@ def _entry(
         program, *args = command
         return HostEntry(name, command=program, args=tuple(args), env=settings)
     from labkit.catalog import load_catalog
+    from labkit.session.serving import launch_command
 
     known = load_catalog().find(server)
-    return HostEntry(name, command=sys.executable, args=(str(known.path),), env={**known.env, **settings})
+    start = [sys.executable, str(known.path)] if known.is_python else launch_command("stdio", known.path)
+    return HostEntry(name, command=start[0], args=tuple(start[1:]), env={**known.env, **settings})
 
 
 def _try(host: Host, raw: Mapping[str, Any], name: str, project: Path | None) -> Trial:

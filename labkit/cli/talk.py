@@ -95,12 +95,16 @@ def serve(
         )
     environment = {**os.environ, **entry.env, "PYTHONUTF8": "1"}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(LAB_ROOT), os.environ.get("PYTHONPATH")]))
+    if not entry.is_python and via is ServeVia.sse:
+        raise wrong_usage(f"{name} is not written in Python: it is served over http or stdio.")
+    with told():
+        command = launch_command(via, entry.path, *(() if via is ServeVia.stdio else (entry.object, str(port))))
     if via is ServeVia.stdio:
-        raise typer.Exit(_hand_over(launch_command("stdio", entry.path), environment))
+        raise typer.Exit(_hand_over(command, environment))
     if port and not _is_free(port):
         say(f"error: port {port} of 127.0.0.1 is in use; leave --port out for a free one")
         raise typer.Exit(NO_CONNECTION)
-    raise typer.Exit(_serve_web(entry.name, launch_command(via, entry.path, entry.object, str(port)), environment))
+    raise typer.Exit(_serve_web(entry.name, command, environment))
 
 
 def _hand_over(command: list[str], environment: Mapping[str, str]) -> int:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import anyio
 import mcp_types as types
 from mcp import MCPDeprecationWarning
 from mcp.shared.dispatcher import CallOptions, ProgressFnT
@@ -45,6 +46,9 @@ from labkit.wire import Tape, mask_url
 
 T = TypeVar("T")
 _OPTIONS = frozenset({"timeout", "progress", "check"})
+CLOSING = 10.0
+"""Seconds that leaving `async with` waits for the server's end after it was cancelled: a process that ignores all
+requests to end takes about four."""
 
 
 async def connect(
@@ -423,7 +427,13 @@ class Connection:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.close()
+        try:
+            await self.close()
+        except asyncio.CancelledError:
+            # In a scope that is cancelled every wait fails at once: unshielded, the server would outlive the block.
+            with anyio.move_on_after(CLOSING, shield=True):
+                await self.close()
+            raise
 
     # the path of every request -----------------------------------------------------------------
 

@@ -29,13 +29,23 @@ _numbers = count(1)
 
 
 def launch_command(via: str, path: Path, *rest: str) -> list[str]:
-    """The command that starts a server file in a process of the lab's own."""
-    return [sys.executable, "-m", "labkit.session.launch", via, str(path), *rest]
+    """The command that starts a server file in a process of the lab's own; `rest` is its object, and a port.
+
+    A file that is not Python goes to Node, and takes `http` and the port. Its packages may have to be installed, once.
+    Raises NodeError.
+    """
+    if path.suffix == ".py":
+        return [sys.executable, "-m", "labkit.session.launch", via, str(path), *rest]
+    from labkit.session import node
+
+    return node.command(path, *(() if via == "stdio" else (via, *rest[1:])))
 
 
 def launch_environment(env: Mapping[str, str] | None = None) -> dict[str, str]:
     """What such a process gets: the small default environment, the lab on its path, and `env`."""
-    return get_default_environment() | {"PYTHONPATH": str(LAB_ROOT), "PYTHONUTF8": "1"} | dict(env or {})
+    # A server in another language starts what is in Python with the Python that has the lab's packages.
+    own = {"PYTHONPATH": str(LAB_ROOT), "PYTHONUTF8": "1", "LAB_PYTHON": sys.executable}
+    return get_default_environment() | own | dict(env or {})
 
 
 def claim(name: str, port: int) -> socket.socket:

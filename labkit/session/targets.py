@@ -17,6 +17,7 @@ from mcp.server import MCPServer, Server
 from labkit.catalog import CatalogEntry, load_catalog
 from labkit.errors import CatalogError, ConnectError, did_you_mean
 from labkit.hosts import read_host_config
+from labkit.session import node
 from labkit.session.loading import load_server
 from labkit.session.sdk import get_default_environment
 from labkit.session.serving import ProcessServer, RunningServer, ThreadServer, launch_command, launch_environment
@@ -175,7 +176,9 @@ def _python_file(
 def _catalog(
     entry: CatalogEntry, via: str | None, env: Mapping[str, str] | None, cwd: str | Path | None, port: int
 ) -> Plan:
-    chosen = _via(via, "memory")
+    if not entry.is_python:
+        _only(via, ("stdio", "http"), f"{entry.name!r}, which is not written in Python,")
+    chosen = _via(via, "memory" if entry.is_python else "stdio")
     own = env if chosen == "memory" else {**entry.env, **(env or {})}
     return _python_file(entry.name, entry.path, entry.object, chosen, own, cwd, port)
 
@@ -207,12 +210,13 @@ def _command(
     words: list[str], via: str | None, env: Mapping[str, str] | None, cwd: str | Path | None, *, as_given: bool = False
 ) -> Plan:
     _only(via, ("stdio",), "A command")
-    command = words[0]
+    command, path = words[0], _search_path(env)
+    given = {**_network(), "PATH": path, **(env or {})}
+    if command in node.PROGRAMS and not shutil.which(command, path=path):
+        given["PATH"] = node.find().path(path)  # the one that came with the extras is on nobody's PATH
     if not as_given and command in ("python", "python3"):
         command = sys.executable  # the kernel's own Python, whatever the PATH says
-    params = StdioServerParameters(
-        command=command, args=words[1:], env={**_network(), "PATH": _search_path(env), **(env or {})}, cwd=cwd
-    )
+    params = StdioServerParameters(command=command, args=words[1:], env=given, cwd=cwd)
     return Plan(_command_name(words), "stdio", params=params)
 
 

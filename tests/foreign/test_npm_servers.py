@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -100,10 +101,15 @@ async def test_memory_remembers_within_a_connection(tmp_path: Path) -> None:
         assert not found.is_error and "first program" in found.text
 
 
-async def test_the_command_from_the_readme_of_a_server_works(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_command_from_the_readme_of_a_server_works(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     npm_packages.install(*PACKAGES)  # skips where npm is out of reach
-    monkeypatch.setenv("PATH", npm_packages.node(20).path())
-    # A server gets a small environment. What this machine needs to reach the registry has to be handed on.
-    env = {**os.environ, "npm_config_cache": str(npm_packages.TOOLS / "npx-cache"), "npm_config_fetch_retries": "1"}
-    async with connected("npx -y @modelcontextprotocol/server-everything", env=env, patience=100.0) as conn:
+    npm_packages.node(20)
+    # No Node on the PATH: the lab takes the one of the extras, and hands on what this machine needs for the registry.
+    elsewhere = [each for each in os.environ["PATH"].split(os.pathsep) if not shutil.which("npx", path=each)]
+    if shell := shutil.which("sh"):  # npx wants one, and it may live in the folder of a Node of the system's
+        (tmp_path / "sh").symlink_to(shell)
+    monkeypatch.setenv("PATH", os.pathsep.join([*elsewhere, str(tmp_path)]))
+    monkeypatch.setenv("npm_config_cache", str(npm_packages.TOOLS / "npx-cache"))
+    monkeypatch.setenv("npm_config_fetch_retries", "1")
+    async with connected(f"npx -y @modelcontextprotocol/server-everything@{VERSION}", patience=100.0) as conn:
         assert "echo" in (await conn.call("echo", message="echo")).text

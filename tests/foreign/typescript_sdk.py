@@ -7,7 +7,11 @@ from pathlib import Path
 
 import npm_packages
 
-SDK = ["@modelcontextprotocol/server@2.4.0", "@modelcontextprotocol/node@2.1.2", "zod@4.1.12"]
+from labkit.catalog import SERVERS
+from labkit.session.node import dependencies
+
+SDK = dependencies(SERVERS / "weather_typescript" / "server.ts")
+"""The versions of the lab's own server: all packages are in one place, and two versions would take turns."""
 
 
 def typescript() -> Path:

@@ -60,14 +60,15 @@ def test_one_trace_from_the_client_to_the_upstream(errand: tuple[dict[str, Any],
     assert "errand" in told["mine"] and not any("alerts/active" in name for name in told["mine"])
 
 
-def test_a_child_lies_within_its_parent(errand: tuple[dict[str, Any], list[Span]]) -> None:
+def test_a_child_begins_within_its_parent(errand: tuple[dict[str, Any], list[Span]]) -> None:
     _, spans = errand
     by_id = {span.id: span for span in spans}
     for span in spans:
         if span.parent:
             parent = by_id[span.parent]
-            # The clock of one machine: a millisecond for the order in which two processes read it.
-            assert parent.start - 0.001 <= span.start and span.ms <= parent.ms + 1
+            # The clock of one machine: a millisecond for the order in which two processes read it. A server's span may end
+            # after its client's, which has the answer by then.
+            assert parent.start - 0.001 <= span.start <= parent.start + parent.ms / 1000 + 0.001
 
 
 def test_what_became_of_each_call_is_in_its_span(errand: tuple[dict[str, Any], list[Span]]) -> None:

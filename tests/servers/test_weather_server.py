@@ -1,4 +1,7 @@
-"""The weather server, and what it makes of an upstream that is slow, flaky or down."""
+"""The weather server, in Python and in TypeScript, and what it makes of an upstream that is slow, flaky or down.
+
+One contract, two servers: every test that takes `weather` runs against both, over each transport, in both eras.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import json
 import os
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx2
@@ -14,6 +18,11 @@ import psutil
 import pytest
 from mcp import Client, MCPError, StdioServerParameters
 
+import labkit as lab
+from labkit.catalog import SERVERS
+from labkit.session import node
+from labkit.testbench import certify, snapshot
+from labkit.testbench.spelling import plain
 from servers.upstreams import weather_data
 from servers.upstreams.process import WeatherUpstream
 from servers.upstreams.us_states import STATES, nearest
@@ -21,6 +30,9 @@ from servers.weather.client import WeatherApi, WeatherError
 
 TIMEOUT = 0.3
 """Seconds that the server gives the upstream."""
+SCRIPT = SERVERS / "weather_typescript" / "server.ts"
+PYTHON = [("python", via, era) for via in ("memory", "stdio", "http") for era in ("modern", "handshake")]
+TYPESCRIPT = [("typescript", via, era) for via in ("stdio", "http") for era in ("modern", "handshake")]
 
 
 @pytest.fixture(scope="module")
@@ -36,17 +48,36 @@ def well_again(request: pytest.FixtureRequest) -> Iterator[None]:
         request.getfixturevalue("upstream").control("ok")
 
 
-@pytest.fixture(scope="module")
-async def weather(connect: Any, way: tuple[str, str], upstream: WeatherUpstream) -> AsyncIterator[Client]:
+def typescript(*arguments: str) -> list[str]:
+    """The command of the server in TypeScript. Skips where Node or its packages cannot be had."""
+    try:
+        return node.command(SCRIPT, *arguments)
+    except node.NodeError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module", params=PYTHON + TYPESCRIPT, ids="-".join)
+async def weather(request: pytest.FixtureRequest, connect: Any, upstream: WeatherUpstream) -> AsyncIterator[Client]:
+    language, via, era = request.param
     env = {"WEATHER_API": upstream.url(), "WEATHER_TIMEOUT": str(TIMEOUT)}
-    async with connect("weather", way, env) as client:
-        yield client
+    async with AsyncExitStack() as stack:
+        if language == "python":
+            yield await stack.enter_async_context(connect("weather", (via, era), env))
+            return
+        command, *arguments = typescript()
+        if via == "stdio":
+            server: Any = StdioServerParameters(command=command, args=arguments, env=env)
+        else:
+            server = (await stack.enter_async_context(await lab.serve("weather_typescript", env=env))).url
+        mode = {"modern": "auto", "handshake": "legacy"}[era]
+        yield await stack.enter_async_context(Client(server, mode=mode, read_timeout_seconds=30))  # pyright: ignore[reportArgumentType]
 
 
 async def refusal(client: Client, tool: str, **arguments: Any) -> str:
+    """What a tool says that refuses. The Python SDK puts the name of the tool before it; the contract does not."""
     result = await client.call_tool(tool, arguments)
-    assert result.is_error
-    return result.content[0].text  # type: ignore[union-attr]
+    assert result.is_error and result.structured_content is None
+    return result.content[0].text.removeprefix(f"Error executing tool {tool}: ")  # type: ignore[union-attr]
 
 
 @pytest.mark.anyio
@@ -55,6 +86,7 @@ async def test_alerts_of_a_state(weather: Client) -> None:
     assert result.structured_content
     assert (result.structured_content["state"], result.structured_content["state_name"]) == ("CA", "California")
     assert all(alert["event"] and "California" in alert["areas"] for alert in result.structured_content["alerts"])
+    assert json.loads(result.content[0].text) == result.structured_content  # type: ignore[union-attr]
 
 
 @pytest.mark.anyio
@@ -66,17 +98,56 @@ async def test_forecast_of_a_point(weather: Client) -> None:
 
 
 @pytest.mark.anyio
+async def test_progress_is_reported_to_whoever_asks_for_it(weather: Client) -> None:
+    seen: list[tuple[float, float | None, str | None]] = []
+
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
+        seen.append((progress, total, message))
+
+    where = {"latitude": 38.58, "longitude": -121.49}
+    result = await weather.call_tool("get_forecast", where, progress_callback=hear)
+    assert result.structured_content and len(result.structured_content["periods"]) == 5
+    assert seen == [(0, 2, "asking for the point"), (2, 2, "forecast received")]
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("tool", "arguments", "reason"),
     [
-        ("get_alerts", {"state": "California"}, "did you mean CA?"),
-        ("get_alerts", {"state": "XX"}, "use a two-letter code"),
-        ("get_forecast", {"latitude": 51.5, "longitude": -0.12}, "covers the United States only"),
-        ("get_forecast", {"latitude": 91, "longitude": 0}, "less than or equal to 90"),
+        ("get_alerts", {"state": "California"}, "'California' is not the code of a US state: did you mean CA?"),
+        (
+            "get_alerts",
+            {"state": "X'X"},
+            '"X\'X" is not the code of a US state: use a two-letter code such as CA, NY or TX',
+        ),
+        (
+            "get_forecast",
+            {"latitude": 51.5, "longitude": -0.12},
+            "URL/points/51.5000,-0.1200 answered 404: No data for 51.5,-0.12: the service covers the United States only",
+        ),
     ],
 )
-async def test_wrong_places_are_explained(weather: Client, tool: str, arguments: dict[str, Any], reason: str) -> None:
-    assert reason in await refusal(weather, tool, **arguments)
+async def test_wrong_places_are_explained(
+    weather: Client, upstream: WeatherUpstream, tool: str, arguments: dict[str, Any], reason: str
+) -> None:
+    assert await refusal(weather, tool, **arguments) == reason.replace("URL", upstream.url())
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("tool", "arguments", "names"),
+    [
+        ("get_forecast", {"latitude": 91, "longitude": 0}, ("latitude", "90")),
+        ("get_forecast", {"latitude": 40, "longitude": -100, "periods": 15}, ("periods", "14")),
+        ("get_alerts", {}, ("state",)),
+    ],
+)
+async def test_arguments_that_do_not_fit_are_refused(
+    weather: Client, tool: str, arguments: dict[str, Any], names: tuple[str, ...]
+) -> None:
+    # The words are the SDK's. What is wrong has to be in them.
+    said = await refusal(weather, tool, **arguments)
+    assert all(name in said for name in names)
 
 
 @pytest.mark.anyio
@@ -97,7 +168,9 @@ async def test_an_upstream_that_is_down_is_reported(weather: Client, upstream: W
 @pytest.mark.anyio
 async def test_a_slow_upstream_is_not_waited_for(weather: Client, upstream: WeatherUpstream) -> None:
     upstream.control("slow", delay=60)
-    assert "did not answer within 0.3 s, 3 times" in await refusal(weather, "get_alerts", state="MA")
+    assert await refusal(weather, "get_alerts", state="MA") == (
+        f"{upstream.url()}/alerts/active did not answer within 0.3 s, 3 times: the weather service is slow; try again later"
+    )
 
 
 @pytest.mark.anyio
@@ -106,7 +179,7 @@ async def test_alerts_are_a_resource_too(weather: Client) -> None:
     assert json.loads(contents.text)["state_name"] == "New York"  # type: ignore[union-attr]
     with pytest.raises(MCPError, match="not the code of a US state") as raised:
         await weather.read_resource("weather://alerts/XX")
-    assert raised.value.code == -32602
+    assert raised.value.code == -32602 and raised.value.error.data == {"uri": "weather://alerts/XX"}
 
 
 @pytest.mark.anyio
@@ -117,20 +190,53 @@ async def test_the_prompt_links_the_alerts(weather: Client) -> None:
 
 
 @pytest.mark.anyio
-async def test_completion_knows_codes_and_names(weather: Client) -> None:
-    ref = types.ResourceTemplateReference(uri="weather://alerts/{state}")
-    assert (await weather.complete(ref, {"name": "state", "value": "new"})).completion.values == [
-        "NH",
-        "NJ",
-        "NM",
-        "NY",
-    ]
+@pytest.mark.parametrize(
+    "ref", [types.ResourceTemplateReference(uri="weather://alerts/{state}"), types.PromptReference(name="plan_trip")]
+)
+async def test_completion_knows_codes_and_names(weather: Client, ref: Any) -> None:
+    found = (await weather.complete(ref, {"name": "state", "value": "new"})).completion
+    assert (found.values, found.total, bool(found.has_more)) == (["NH", "NJ", "NM", "NY"], 4, False)
+    assert (await weather.complete(ref, {"name": "state", "value": ""})).completion.values == list(STATES)
+    assert (await weather.complete(ref, {"name": "activity", "value": "h"})).completion.values == []
 
 
 @pytest.mark.anyio
 async def test_the_source_is_no_secret(weather: Client, upstream: WeatherUpstream) -> None:
     result = await weather.call_tool("get_source", {})
     assert result.structured_content == {"url": upstream.url(), "local": False}
+
+
+@pytest.mark.anyio
+async def test_the_lists_of_both_are_one_contract() -> None:
+    typescript()
+    async with await lab.connect("weather") as python, await lab.connect("weather_typescript") as other:
+        ours, theirs = plain(await snapshot.take(python)), plain(await snapshot.take(other))
+    # zod closes its objects. That promises callers more than the contract does, and breaks nothing.
+    closed = [change for change in snapshot.diff(ours, theirs) if change.path.endswith(".additionalProperties")]
+    assert [change for change in snapshot.diff(ours, theirs) if change not in closed] == []
+    assert {(change.kind, change.path.partition(".")[0]) for change in closed} == {("additive", "outputSchema")}
+
+
+@pytest.mark.anyio
+async def test_in_typescript_each_request_is_of_a_version_that_is_served() -> None:
+    typescript()
+    certificate = await certify("weather_typescript", only=["doctor.version-unknown"])
+    assert certificate.ran == 1 and certificate.findings == [], str(certificate)
+
+
+@pytest.mark.anyio
+async def test_alone_the_one_in_typescript_brings_the_lab_s_upstream_and_takes_it_along(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    typescript()
+    monkeypatch.delenv("WEATHER_API", raising=False)
+    async with await lab.connect("weather_typescript") as conn:
+        source = (await conn.call("get_source")).data
+        assert source["local"] and httpx2.get(source["url"] + "/_control").status_code == 200
+        processes = [psutil.Process(conn.pid), *psutil.Process(conn.pid).children(recursive=True)]
+        assert len(processes) == 2
+    gone, alive = psutil.wait_procs(processes, timeout=5)
+    assert gone and not alive
 
 
 @pytest.mark.anyio

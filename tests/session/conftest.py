@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,12 @@ async def connect() -> AsyncIterator[Callable[..., Any]]:
     assert list(lab.connections()) == []
 
 
-@pytest.fixture(params=[f"{via} {era}" for via in VIAS for era in ERAS])
+WAYS = [f"{via} {era}" for via in VIAS for era in ERAS]
+OFTEN = WAYS if os.environ.get("LAB_WHOLE") else ["memory 2026-07-28", "memory 2025-11-25", "stdio 2025-11-25", "http 2026-07-28"]
+"""Each transport and each era in every run; a process takes a second to start. `LAB_WHOLE=1` takes each with each."""
+
+
+@pytest.fixture(params=OFTEN)
 async def probe(request: pytest.FixtureRequest, connect: Callable[..., Any]) -> Any:
     """The probe over each transport in each era."""
     via, era = request.param.split()

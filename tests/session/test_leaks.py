@@ -167,7 +167,7 @@ async def test_starting_and_stopping_a_server_on_the_sdk(via: str) -> None:
     await cycle(PROBE, 0, via=via)
     await settled()
     before = look()
-    for number in range(4):
+    for number in range(2):
         await cycle(PROBE, number, via=via)
     await nothing_left(before)
 
@@ -277,7 +277,7 @@ def test_lab_sync(via: str) -> None:
     for number in range(8):
         one(number)
     before = quiet(loop, look(loop))
-    for number in range(CYCLES if via == "memory" else 20):
+    for number in range(40 if via == "memory" else 15):
         one(number)
     after = quiet(loop, before)
     assert not difference(before, after), difference(before, after)

@@ -9,16 +9,23 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+import anyio
 import psutil
 import pytest
+from mcp.server import MCPServer
 
 import labkit as lab
+from labkit.session import connection
 
 from .conftest import PROBE
 
 pytestmark = pytest.mark.anyio
+LIGHT = [sys.executable, "-I", "-S", "-E", str(Path(__file__).with_name("light_server.py"))]
 
 
 async def until(condition: Any, seconds: float = 10.0) -> None:
@@ -240,3 +247,35 @@ def test_an_interrupt_in_a_sync_call_cancels_the_call_only() -> None:
         with pytest.raises(KeyboardInterrupt):
             conn.call("slow", seconds=60)
         assert conn.call("add", a=1, b=1).data == 2
+
+
+async def test_leaving_in_a_cancelled_scope_waits_for_the_servers_end(connect: Any) -> None:
+    with anyio.CancelScope() as scope:
+        async with await connect(LIGHT) as conn:
+            pid = conn.pid
+            assert psutil.pid_exists(pid)
+            scope.cancel()
+            await anyio.sleep_forever()
+    assert scope.cancelled_caught and conn.closed and not psutil.pid_exists(pid)
+
+
+async def test_leaving_in_a_cancelled_scope_does_not_wait_for_ever(
+    connect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "CLOSING", 0.05)
+    may_end = anyio.Event()
+
+    @asynccontextmanager
+    async def slow_to_end(_: Any) -> AsyncIterator[None]:
+        yield
+        with anyio.CancelScope(shield=True):
+            await may_end.wait()
+
+    with anyio.CancelScope() as scope:
+        async with await connect(MCPServer("slow", lifespan=slow_to_end, log_level="ERROR")) as conn:
+            scope.cancel()
+            await anyio.sleep_forever()
+    assert scope.cancelled_caught and not conn.closed
+    may_end.set()
+    await conn.close()
+    assert conn.closed
