@@ -13,9 +13,10 @@
 | `context` | who the user is, put into calls by code |
 | `handoff` | agents that hand a conversation over |
 | `transcript` | what was said and done, in order |
-| `scripted` | a model that is plain Python |
+| `scripted`, `script_file` | a model that is plain Python, or a TOML file |
 | `obedient` | a model that follows instructions wherever it reads them |
-| `real` | `model_from_environment`: a model of Anthropic or OpenAI, when a key is set |
+| `real` | `model_from_environment`: a model of Anthropic or OpenAI, when a key is set, whole or streamed |
+| `openai_agents` | these models and connections under the loop of the package `openai-agents` |
 """
 
 from __future__ import annotations

@@ -90,7 +90,8 @@ class _Team:
         if self._note:
             heard[-1] = replace(heard[-1], text=f"{heard[-1].text}\n\n(Handed over with this note: {self._note})")
         system = [Message("system", self._agent.system)] * bool(self._agent.system)
-        reply = await self._agent.model.reply((*system, *heard, *messages[self._since :]), tools)
+        own = [replace(message, by="") for message in messages[self._since :]]  # `by` is for what others said
+        reply = await self._agent.model.reply((*system, *heard, *own), tools)
         return replace(reply, by=self._agent.name)
 
     def _others(self) -> list[Agent]:

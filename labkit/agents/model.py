@@ -73,7 +73,7 @@ class Message:
     """One entry of a conversation.
 
     `calls` are an assistant's. A message of role "tool" answers the call `call_id`, and `is_error` says that it failed.
-    `by` is the agent that said it, where there are several.
+    `by` is the agent that said it, where there are several: to a model that is asked, another one than itself.
     """
 
     role: Role

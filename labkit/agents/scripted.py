@@ -8,12 +8,13 @@
     told = await run(ScriptedModel(script), "Add 2 and 3.", {"calc": calc})
 
 `talk` is the conversation so far: `talk.task`, and `talk.tools`, the tools that are offered now. What is sent is a
-`str`, with `is_error`.
+`str`, with `is_error`. `ScriptedModel.from_toml("script.toml")` reads a script from a file, see `script_file`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
 from typing import Any
 
 from labkit.agents.model import Message, ModelError, Reply, Tool, ToolCall, Usage
@@ -67,17 +68,27 @@ class ScriptedModel:
         self._count = 0
         self._single = True
 
+    @classmethod
+    def from_toml(cls, path: str | Path) -> ScriptedModel:
+        """A model whose script is a file, see `labkit.agents.script_file`. Raises ScriptError for a faulty one."""
+        from labkit.agents.script_file import read
+
+        name, script, usage = read(path)
+        return ScriptedModel(script, name, usage=usage)
+
     async def reply(self, messages: Sequence[Message], tools: Sequence[Tool]) -> Reply:
         """The next calls of the script, or its answer. Raises ModelError when the conversation is not its own."""
-        since = _since_assistant(messages)
-        if since is None:
+        last = _last_reply(messages)
+        if last is None:
             self._talk, self._count = Talk(messages, tools), 0
             self._running = self._script(self._talk)
             return self._next(None)
         if self._running is None:
             raise ModelError(f"The model {self.name!r} has ended this conversation: begin another one.")
         self._talk.messages, self._talk.tools = list(messages), list(tools)
-        came = [Text.of(message) for message in since if message.role == "tool"]
+        since = messages[last + 1 :]
+        others = {each.id for message in since for each in message.calls}
+        came = [Text.of(message) for message in since if message.role == "tool" and message.call_id not in others]
         return self._next(came[0] if self._single and came else came)
 
     def _next(self, came: Any) -> Reply:
@@ -95,11 +106,12 @@ class ScriptedModel:
         return Reply(calls=numbered, usage=self.usage)
 
 
-def _since_assistant(messages: Sequence[Message]) -> Sequence[Message] | None:
-    """What came after the model's last reply; None when it has not replied since the user asked."""
+def _last_reply(messages: Sequence[Message]) -> int | None:
+    """The place of the model's last reply; None when it has not replied since the user asked. Replies of others do not
+    count, where several agents are in one conversation."""
     for place in range(len(messages) - 1, -1, -1):
-        if messages[place].role == "assistant":
-            return messages[place + 1 :]
+        if messages[place].role == "assistant" and not messages[place].by:
+            return place
         if messages[place].role == "user":
             return None
     return None

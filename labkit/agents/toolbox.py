@@ -7,8 +7,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import anyio
-
 from labkit.agents.model import Tool
 from labkit.errors import LabError, UnknownNameError, did_you_mean
 from labkit.session.connection import Connection, connect
@@ -85,17 +83,12 @@ async def opened(targets: Mapping[str, Any], **options: Any) -> AsyncGenerator[d
 
     `targets` and `options` are what `lab.connect` takes.
     """
-    stack = AsyncExitStack()
-    try:
+    async with AsyncExitStack() as stack:
         connections: dict[str, Connection] = {}
         for name, target in targets.items():
             connection = await connect(target, name=name, **options)
             connections[name] = await stack.enter_async_context(connection)
         yield connections
-    finally:
-        # In a scope that is cancelled every wait fails at once: unshielded, the processes of servers would stay.
-        with anyio.CancelScope(shield=True):
-            await stack.aclose()
 
 
 def result_of(raw: Mapping[str, Any]) -> ToolResult:

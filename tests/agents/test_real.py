@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -16,46 +14,10 @@ from labkit.agents import Message, ModelBusyError, ModelError, Reply, Tool, Tool
 from labkit.agents.real import AnthropicModel, OpenAIModel
 from labkit.agents.stage import Prop, tool
 
+from .model_service import Service, anthropic_answer, openai_answer
+
 pytestmark = pytest.mark.anyio
 KEY = "canary-key-of-nobody"
-
-
-class Service:
-    """Answers what it was told to, in order, and writes down what it was asked."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, dict[str, str], dict[str, Any]]] = []
-        self.answers: list[tuple[int, dict[str, Any]]] = []
-        self.headers: dict[str, str] = {}
-        service = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                service.asked.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
-                status, answer = service.answers.pop(0)
-                data = json.dumps(answer).encode()
-                self.send_response(status)
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", str(len(data)))
-                for name, value in service.headers.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(data)
-
-            def log_message(self, format: str, *args: Any) -> None:
-                pass
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
-        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
 
 
 @pytest.fixture
@@ -63,25 +25,6 @@ def service() -> Iterator[Service]:
     running = Service()
     yield running
     running.close()
-
-
-def anthropic_answer(*blocks: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-    usage = {"input_tokens": 1, "output_tokens": 1}
-    about = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "stop_sequence": None, "usage": usage}
-    stop = "tool_use" if any(each["type"] == "tool_use" for each in blocks) else "end_turn"
-    return 200, {**about, "content": list(blocks), "stop_reason": stop}
-
-
-def openai_answer(text: str | None, *calls: tuple[str, str, str]) -> tuple[int, dict[str, Any]]:
-    message: dict[str, Any] = {"role": "assistant", "content": text}
-    if calls:
-        message["tool_calls"] = [
-            {"id": id, "type": "function", "function": {"name": name, "arguments": given}} for id, name, given in calls
-        ]
-    choice = {"index": 0, "message": message, "finish_reason": "tool_calls" if calls else "stop"}
-    usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
-    about = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "usage": usage}
-    return 200, {**about, "choices": [choice]}
 
 
 def installed(name: str) -> None:
