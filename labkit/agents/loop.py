@@ -55,10 +55,10 @@ async def run(
 ) -> Transcript:
     """Let `model` do `task` with `tools`: connections by name, or a toolbox.
 
-    Returns what was said and done; `ended` is "answered", or "steps" when so many replies called tools: the calls of the
-    last are made, and the model is not asked again; or the limit that its next calls would pass: those are not made.
-    `retrying` says how often a model that is busy is asked, and how long is waited; by default three times, within
-    seconds. Whoever wants to keep what was done before a failure or a cancellation passes a `transcript` in.
+    Returns what was said and done; `ended` is "answered", or "steps" when so many replies called tools: the calls of
+    the last are made, and the model is not asked again; or the limit that its next calls would pass: those are not
+    made. `retrying` says how often a model that is busy is asked, and how long is waited; by default three times,
+    within seconds. Whoever wants to keep what was done before a failure or a cancellation passes a `transcript` in.
     Raises ModelError, and LabError when the tools cannot be listed.
     """
     box = Connections(tools) if isinstance(tools, Mapping) else tools

@@ -16,6 +16,7 @@ import typer
 
 from labkit.cli import cassettes, lab, notebooks, talk
 from labkit.cli import certify as certify_
+from labkit.cli import deploy as deploy_
 from labkit.cli import doctor as doctor_
 from labkit.cli import gateway as gateway_
 from labkit.cli import hosts as hosts_
@@ -46,6 +47,7 @@ grading.register(app)
 services.register(app)
 gateway_.register(app)
 hosts_.register(app)
+deploy_.register(app)
 app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(lab.test)
 
 
