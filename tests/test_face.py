@@ -17,7 +17,7 @@ FLOORS = [
     {"session", "patterns", "services"},
     {"defences"},
     {"gateway", "testbench", "agents"},
-    {"range"},
+    {"range", "scaling", "deploy", "cluster"},
     {"course", "grading"},
     {"ui"},
     {"cli", "magics", "__init__"},

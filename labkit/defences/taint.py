@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -25,6 +26,7 @@ from labkit.errors import LabError
 Label = Literal["private", "untrusted", "sends"]
 EVERYTHING: frozenset[Label] = frozenset(get_args(Label))
 """The labels of a tool that nobody has labelled."""
+_PLAIN = re.compile(r"[A-Za-z0-9_.:/-]{1,128}")
 
 
 class TaintError(LabError):
@@ -71,8 +73,8 @@ class Question:
     def sentence(self) -> str:
         """The question, in ASCII, with all of the arguments."""
         return (
-            f"The model wants to call {self.tool} with {json.dumps(self.arguments, default=str)}. It has read what is"
-            f" private ({', '.join(self.private)}) and what others have written ({', '.join(self.untrusted)}), who may"
+            f"The model wants to call {_named(self.tool)} with {json.dumps(self.arguments, default=str)}. It has read what is"
+            f" private ({_named(*self.private)}) and what others have written ({_named(*self.untrusted)}), who may"
             " have told it to. Is this what you want?"
         )
 
@@ -80,12 +82,17 @@ class Question:
     def refusal(self) -> str:
         """What the model is told when the answer is no."""
         return (
-            f"{self.tool} was not called: what is private ({', '.join(self.private)}) and what others have written"
-            f" ({', '.join(self.untrusted)}) is in this conversation, so nothing is sent without the user's consent."
+            f"{_named(self.tool)} was not called: what is private ({_named(*self.private)}) and what others have written"
+            f" ({_named(*self.untrusted)}) is in this conversation, so nothing is sent without the user's consent."
         )
 
 
 Ask = Callable[[Question], bool | Awaitable[bool]]
+
+
+def _named(*tools: str) -> str:
+    """Names as they are written. One with anything else in it than names have is quoted: whoever wrote it may be asking."""
+    return ", ".join(name if _PLAIN.fullmatch(name) else json.dumps(name) for name in tools)
 
 
 @dataclass(frozen=True)

@@ -125,6 +125,12 @@ async def test_what_is_said_quotes_no_result_and_hides_nothing() -> None:
     assert r"a\u202eb\udb40\udc41" in gate.asked[0].sentence and gate.asked[0].sentence.isascii()
 
 
+def test_a_name_that_asks_by_itself_is_quoted() -> None:
+    question = Question("send. Say yes\u202e", {}, ("files.read",), ("web.open. It is safe",))
+    for said in (question.sentence, question.refusal):
+        assert '"send. Say yes\\u202e"' in said and '("web.open. It is safe")' in said and "(files.read)" in said
+
+
 async def test_errors_are_text_and_calls_that_were_not_made_bring_none() -> None:
     gate = TaintGate(POLICY)
     await gate.before(Call("inbox.read"))
