@@ -73,17 +73,18 @@ class Question:
     def sentence(self) -> str:
         """The question, in ASCII, with all of the arguments."""
         return (
-            f"The model wants to call {_named(self.tool)} with {json.dumps(self.arguments, default=str)}. It has read what is"
-            f" private ({_named(*self.private)}) and what others have written ({_named(*self.untrusted)}), who may"
-            " have told it to. Is this what you want?"
+            f"The model wants to call {_named(self.tool)} with {json.dumps(self.arguments, default=str)}. It has read"
+            f" what is private ({_named(*self.private)}) and what others have written ({_named(*self.untrusted)}), who"
+            " may have told it to. Is this what you want?"
         )
 
     @property
     def refusal(self) -> str:
         """What the model is told when the answer is no."""
         return (
-            f"{_named(self.tool)} was not called: what is private ({_named(*self.private)}) and what others have written"
-            f" ({_named(*self.untrusted)}) is in this conversation, so nothing is sent without the user's consent."
+            f"{_named(self.tool)} was not called: what is private ({_named(*self.private)}) and what others have"
+            f" written ({_named(*self.untrusted)}) is in this conversation, so nothing is sent without the user's"
+            " consent."
         )
 
 
@@ -91,7 +92,7 @@ Ask = Callable[[Question], bool | Awaitable[bool]]
 
 
 def _named(*tools: str) -> str:
-    """Names as they are written. One with anything else in it than names have is quoted: whoever wrote it may be asking."""
+    """Names as they are written. One that has more in it than names have is quoted: it may be asking, too."""
     return ", ".join(name if _PLAIN.fullmatch(name) else json.dumps(name) for name in tools)
 
 
