@@ -27,7 +27,7 @@ class Desk:
 
     def __init__(self, submission: Submission, rng: random.Random) -> None:
         self._submission, self.rng = submission, rng
-        self.program, self.folder = word(rng), f"/home/{word(rng)}/{word(rng)}"
+        self.program, self.folder = word(rng), f"/opt/{word(rng)}/{word(rng)}"
         self.spaced = f"/opt/My {word(rng)}/run"
         self.script, self.deep = f"{word(rng)}.py", f"src/{word(rng)}.js"
         files = [f"{self.folder}/{self.script}", f"{self.folder}/{self.deep}", f"/srv/{word(rng)}.py"]

@@ -1,0 +1,31 @@
+# Two images: docker build -f deploy/images/hybrid.Dockerfile --target back_office -t mcp-lab/back_office:1.0.0 .
+FROM python:3.12.11-slim-bookworm AS packages
+COPY deploy/images/requirements.lock /build/requirements.lock
+RUN pip install --no-cache-dir --require-hashes --only-binary=:all: --target /opt/packages -r /build/requirements.lock
+
+FROM python:3.12.11-slim-bookworm AS base
+# HOST: inside a container 127.0.0.1 is the container itself. Names under which it is called: MCP_ALLOWED_HOSTS, at run time.
+ENV PYTHONPATH=/app:/opt/packages PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOST=0.0.0.0 PORT=8000
+WORKDIR /app
+COPY --from=packages /opt/packages /opt/packages
+COPY labkit /app/labkit
+COPY servers/__init__.py servers/databases.py /app/servers/
+COPY servers/company/parts.py /app/servers/company/parts.py
+# Compiled here: at run time the file system is read-only, and a cold start would compile anew each time.
+RUN python -m compileall -q /app
+# By number: Kubernetes cannot tell whether a name is root.
+USER 10001:10001
+EXPOSE 8000
+# The image has no curl. Nothing restarts a container for this: it is what Compose waits for, so it asks for /ready.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
+    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen(f\"http://127.0.0.1:{os.environ['PORT']}/ready\", timeout=2)"]
+
+FROM base AS back_office
+COPY servers/hr /app/servers/hr
+COPY servers/finance /app/servers/finance
+COPY servers/back_office /app/servers/back_office
+CMD ["python", "-m", "labkit.deploy.run", "server", "servers/back_office/server.py"]
+
+FROM base AS it_tickets
+COPY servers/it_tickets /app/servers/it_tickets
+CMD ["python", "-m", "labkit.deploy.run", "server", "servers/it_tickets/server.py"]

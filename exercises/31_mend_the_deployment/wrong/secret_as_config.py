@@ -1,0 +1,49 @@
+"""fails: secret
+why: The reference is to a ConfigMap: it is not written here, and lies open there.
+"""
+
+
+def manifests(name, image, replicas, host, secret):
+    """A Deployment, a Service and a PodDisruptionBudget of one MCP server."""
+    labels = {"app": name}
+    container = {
+        "name": "server",
+        "image": image,
+        "ports": [{"name": "mcp", "containerPort": 8000}],
+        "env": [
+            {"name": "MCP_ALLOWED_HOSTS", "value": host},
+            {"name": "MCP_STATELESS", "value": "1"},
+            {"name": "DATABASE_URL", "valueFrom": {"configMapKeyRef": {"name": secret, "key": "database_url"}}},
+        ],
+        "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}},
+        "securityContext": {"runAsNonRoot": True, "allowPrivilegeEscalation": False},
+        "startupProbe": {"httpGet": {"path": "/health", "port": "mcp"}, "periodSeconds": 2, "failureThreshold": 30},
+        "livenessProbe": {"httpGet": {"path": "/health", "port": "mcp"}},
+        "readinessProbe": {"httpGet": {"path": "/ready", "port": "mcp"}},
+    }
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"terminationGracePeriodSeconds": 35, "containers": [container]},
+            },
+        },
+    }
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name},
+        "spec": {"selector": labels, "ports": [{"name": "mcp", "port": 8000, "targetPort": "mcp"}]},
+    }
+    budget = {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": name},
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": labels}},
+    }
+    return [deployment, service, budget]
