@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from labkit.grading import reset_all as reset_all
     from labkit.range.definition import drill as drill
     from labkit.range.definition import drills as drills
+    from labkit.scaling import load as load
+    from labkit.scaling import replicas as replicas
     from labkit.session import sync as sync
     from labkit.session.connection import connect as connect
     from labkit.session.handlers import scripted as scripted
@@ -90,6 +92,8 @@ _WHERE: dict[str, str] = {
     "compare_eras": "labkit.ui.compare",
     "drill": "labkit.range.definition",
     "drills": "labkit.range.definition",
+    "replicas": "labkit.scaling.pool",
+    "load": "labkit.scaling.generator",
     "exercise": "labkit.grading",
     "progress": "labkit.grading",
     "reset_all": "labkit.grading",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,8 @@ from labkit.errors import CatalogError, did_you_mean
 
 LAB_ROOT = Path(__file__).resolve().parents[1]
 SERVERS = LAB_ROOT / "servers"
-WORK = LAB_ROOT / "work"
+WORK = Path(os.environ.get("LABKIT_WORK") or LAB_ROOT / "work").absolute()
+"""What a person makes: `work/` of the lab, or $LABKIT_WORK, for a lab that several people share."""
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from labkit.catalog import LAB_ROOT
 
 FLOORS = [
     {"wire", "catalog", "hosts", "errors", "locks", "_lean"},
-    {"session", "patterns", "services"},
+    {"session", "patterns", "services", "cluster"},
     {"defences"},
     {"gateway", "testbench", "agents"},
-    {"range", "scaling", "deploy", "cluster"},
+    {"range", "scaling", "deploy"},
     {"course", "grading"},
     {"ui"},
     {"cli", "magics", "__init__"},

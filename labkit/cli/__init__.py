@@ -20,6 +20,7 @@ from labkit.cli import deploy as deploy_
 from labkit.cli import doctor as doctor_
 from labkit.cli import gateway as gateway_
 from labkit.cli import hosts as hosts_
+from labkit.cli import load as load_
 from labkit.grading import cli as grading
 from labkit.services import cli as services
 
@@ -40,6 +41,7 @@ app.command("servers")(talk.servers)
 app.command("serve")(talk.serve)
 app.command("call")(talk.call)
 app.command("run")(notebooks.run)
+app.command("load")(load_.load)
 app.command("certify")(certify_.certify)
 app.command("record")(cassettes.record)
 app.command("replay")(cassettes.replay)

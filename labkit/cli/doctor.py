@@ -144,7 +144,7 @@ def optional_checks() -> Iterator[Check]:
     yield _program(
         "nginx",
         ["nginx"],
-        "a proxy of your own before servers over HTTP",
+        "notebook 30, and a proxy of your own before servers over HTTP",
         {"Linux": "sudo apt install nginx", "Darwin": "brew install nginx"},
         ["/usr/sbin"],
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labkit.cli.exits import FAILED, STOPPED, say, wrong_usage
+from labkit.cli.exits import FAILED, NO_CONNECTION, STOPPED, say, wrong_usage
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,10 +33,23 @@ def run(
     out: Annotated[
         Path | None, typer.Option(help="Folder for the copies. Default: build/notebooks/ of the lab.")
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            help="A Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT; or local:2 for two workers on this machine."
+        ),
+    ] = None,
+    resume: Annotated[
+        bool | None,
+        typer.Option(
+            "--resume/--afresh",
+            help="Leave out what passed before and has not changed, or run all. Default: resume on a cluster.",
+        ),
+    ] = None,
 ) -> None:
     """Run notebooks from top to bottom, each in a fresh kernel, and tell how it went.
 
-    Exit code 1 when a notebook failed; Ctrl-C ends every kernel.
+    Exit code 1 when a notebook failed, 3 when the cluster cannot be used or is lost; Ctrl-C ends every kernel.
 
     \b
     Examples:
@@ -44,15 +57,19 @@ def run(
       labkit run 02
       labkit run protocol --jobs 4 --full
       labkit run my.ipynb --junit out.xml
+      labkit run --cluster tcp://10.0.0.5:8786
     """
     from rich.console import Console
     from rich.markup import escape
 
+    from labkit.cluster import ClusterError, open_pool
     from labkit.course import find_notebooks, run_notebooks
     from labkit.course.pages import write_index, write_junit
     from labkit.errors import NotebookError
 
     console = Console(stderr=True)
+    if cluster and jobs:
+        raise wrong_usage("--jobs is for this machine: on a cluster, its workers are how many there are at once")
     try:
         paths = find_notebooks(notebooks or [])
     except NotebookError as error:
@@ -61,10 +78,9 @@ def run(
         say("the course has no notebooks yet")
         raise typer.Exit(FAILED)
     try:
-        with _Progress(console, len(paths)) as progress:
+        with open_pool(cluster, size=jobs, say=say) as pool, _Progress(console, len(paths)) as progress:
             report = run_notebooks(
                 paths,
-                jobs=jobs,
                 parameters={"fast": fast},
                 out=out,
                 timeout=timeout,
@@ -72,7 +88,12 @@ def run(
                 html=html,
                 on_start=progress.started,
                 on_result=progress.ended,
+                pool=pool,
+                resume=bool(cluster) if resume is None else resume,
             )
+    except ClusterError as error:
+        say(f"error: {error}")
+        raise typer.Exit(NO_CONNECTION) from None
     except KeyboardInterrupt:
         say("stopped; no kernel is left")
         raise typer.Exit(STOPPED) from None
@@ -118,7 +139,7 @@ class _Progress:
         from rich.markup import escape
 
         self._running.pop(result.notebook, None)
-        mark = "[green]passed[/]" if result.ok else "[red]failed[/]"
+        mark = "[green]passed before[/]" if result.kept else "[green]passed[/]" if result.ok else "[red]failed[/]"
         self._console.print(f"{mark} {escape(result.name)}  [dim]{result.seconds:.1f} s[/]", highlight=False)
         self._bar.advance(self._task)
         self._describe()
@@ -140,7 +161,7 @@ def _summary(report: Report) -> None:
     for heading in ("code cells", "time"):
         table.add_column(heading, justify="right")
     for result in report.results:
-        mark = "passed" if result.ok else "[bold red]FAILED[/]"
+        mark = "passed before" if result.kept else "passed" if result.ok else "[bold red]FAILED[/]"
         table.add_row(escape(result.name), mark, str(result.cells), f"{result.seconds:.1f} s")
     console = Console()
     console.print(table)

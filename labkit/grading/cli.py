@@ -171,19 +171,32 @@ def grade(
     out: Path = typer.Option(Path("grades.csv"), help="The table; reports and the summary go beside it."),
     exercise: list[str] | None = typer.Option(None, help="Only these exercises (may be given several times)."),
     jobs: int = typer.Option(0, min=0, help="How many at once; the number of cores by default."),
+    cluster: str | None = typer.Option(
+        None, help="A Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT; or local:2 for two workers on this machine."
+    ),
 ) -> None:
     """Grade a class: every ID.py of every learner, in parallel. Start it again after a break and it goes on.
+
+    Exit code 3 when the cluster cannot be used or is lost.
 
     \b
     Examples:
       labkit grade handed_in/ --out grades.csv
+      labkit grade handed_in/ --cluster tcp://10.0.0.5:8786
     """
+    from labkit.cluster import ClusterError, open_pool
     from labkit.grading.cohort import grade as grade_all
 
+    if cluster and jobs:
+        _wrong_usage("--jobs is for this machine: on a cluster, its workers are how many there are at once.")
     try:
-        summary = grade_all(submissions, out, only=exercise or None, jobs=jobs or None, say=typer.echo)
+        with open_pool(cluster, size=jobs or None, say=typer.echo) as workers:
+            summary = grade_all(submissions, out, only=exercise or None, workers=workers, say=typer.echo)
     except ExerciseError as error:
         _wrong_usage(str(error))
+    except ClusterError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(3) from None
     typer.echo(str(summary))
 
 

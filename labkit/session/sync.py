@@ -10,7 +10,7 @@ import asyncio
 import concurrent.futures
 import threading
 from collections.abc import Coroutine, Iterator
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from labkit.errors import LabError, show_as
 from labkit.session import connection as awaited
@@ -24,6 +24,10 @@ from labkit.session.serving import RunningServer
 from labkit.session.subscription import Event
 from labkit.session.subscription import Subscription as AwaitedSubscription
 from labkit.wire import Tape
+
+if TYPE_CHECKING:
+    from labkit.scaling import LoadReport
+    from labkit.scaling.pool_sync import SyncReplicas
 
 T = TypeVar("T")
 _lock = threading.Lock()
@@ -70,6 +74,20 @@ def connect(target: Any, **options: Any) -> Connection:
 def serve(target: Any, **options: Any) -> Server:
     """`labkit.serve` without `await`."""
     return Server(run(_serve(target, **options)))
+
+
+def replicas(target: Any, **options: Any) -> SyncReplicas:
+    """`labkit.replicas` without `await`."""
+    from labkit.scaling.pool_sync import sync_replicas
+
+    return sync_replicas(target, **options)
+
+
+def load(target: Any, tool: str, arguments: dict[str, Any] | None = None, **options: Any) -> LoadReport:
+    """`labkit.load` without `await`."""
+    from labkit.scaling.generator import load as loading
+
+    return run(loading(target, tool, arguments, **options))
 
 
 def close_all() -> int:

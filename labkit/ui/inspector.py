@@ -96,8 +96,9 @@ class Inspector(Calling, Listening, WireAnswers):
         """What saving this call as a test would do: a free path, the members that may be left out, the source."""
         conn, entry = self._inspected(), self.entry(id)
         paths = [] if entry.state == "error" else members(expectation(entry)[1])
+        path = proposed_path(conn, entry)
         return {
-            "path": proposed_path(conn, entry).relative_to(LAB_ROOT).as_posix(),
+            "path": (path.relative_to(LAB_ROOT) if path.is_relative_to(LAB_ROOT) else path).as_posix(),
             "members": paths,
             "source": as_test(conn, entry, []),
         }

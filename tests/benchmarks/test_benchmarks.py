@@ -23,8 +23,11 @@ TOPICS = {
     "limiter_memory": 6,
     "patterns": 18,
     "gateway": 8,
+    "replicas": 3,
+    "cluster": 3,
+    "simulator": 2,
 }
-LONG = ("calls", "imports", "fifty", "grading", "certify", "patterns")
+LONG = ("calls", "imports", "fifty", "grading", "certify", "patterns", "replicas", "cluster", "simulator")
 """Even one round of them takes five seconds or more: LAB_WHOLE=1 runs them, too."""
 RUN = [topic for topic in TOPICS if topic not in LONG or os.environ.get("LAB_WHOLE")]
 

@@ -29,7 +29,11 @@ async def connect() -> AsyncIterator[Callable[..., Any]]:
 
 
 WAYS = [f"{via} {era}" for via in VIAS for era in ERAS]
-OFTEN = WAYS if os.environ.get("LAB_WHOLE") else ["memory 2026-07-28", "memory 2025-11-25", "stdio 2025-11-25", "http 2026-07-28"]
+OFTEN = (
+    WAYS
+    if os.environ.get("LAB_WHOLE")
+    else ["memory 2026-07-28", "memory 2025-11-25", "stdio 2025-11-25", "http 2026-07-28"]
+)
 """Each transport and each era in every run; a process takes a second to start. `LAB_WHOLE=1` takes each with each."""
 
 

@@ -1,0 +1,32 @@
+import math
+
+
+# What is given: M/M/c, a queue for all replicas. Leave it as it is.
+def p95(rate, service, replicas):
+    load, mu = rate * service, 1 / service
+    if load >= replicas:
+        return math.inf
+    blocked = 1.0  # Erlang B
+    for number in range(1, replicas + 1):
+        blocked = load * blocked / (number + load * blocked)
+    waits = blocked / (1 - load / replicas * (1 - blocked))  # Erlang C
+    free = (replicas - load) * mu + 1e-9  # never just mu: that would divide by 0 below
+    low, high = 0.0, 40 / min(mu, free)
+    for _ in range(60):
+        at = (low + high) / 2
+        waited = (free * math.exp(-mu * at) - mu * math.exp(-free * at)) / (free - mu)
+        slower = (1 - waits) * math.exp(-mu * at) + waits * waited
+        low, high = (at, high) if slower > 0.05 else (low, at)
+    return high
+
+
+def replicas_for(rate, service, promise): ...
+
+
+def capacity(replicas, service, promise): ...
+
+
+def replicas_to_spare(rate, service, promise, down): ...
+
+
+def cheapest(kinds, rate, promise): ...
