@@ -33,7 +33,9 @@ LISTS = {
     "prompts": ("prompts/list", "prompts"),
 }
 MODES = {"modern": "auto", "handshake": "legacy"}
-WAYS = [(via, era) for via in ("memory", "stdio", "http") for era in MODES]
+EACH = [(via, era) for via in ("memory", "stdio", "http") for era in MODES]
+WAYS = EACH if os.environ.get("LAB_WHOLE") else [*EACH[:2], ("stdio", "handshake"), ("http", "modern")]
+"""Each transport and each era in every run. `LAB_WHOLE=1` takes each with each."""
 
 Connect = Callable[..., AbstractAsyncContextManager[Client]]
 

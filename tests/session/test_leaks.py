@@ -1,4 +1,5 @@
-"""Two hundred connections one after the other, and nothing is left: no task, thread, descriptor, child, file or module.
+"""Sixty connections one after the other (two hundred with LAB_WHOLE=1), and nothing is left: no task, thread, descriptor,
+child, file or module.
 
 The eras take turns. Over stdio each cycle starts and ends a real process: of a server that starts quickly, see
 light_server.py, and a few times of one on the SDK. Over HTTP the connections go to one running server, whose own
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import sys
 import tempfile
 import threading
@@ -27,14 +29,14 @@ from labkit.wire import Tape
 
 from .conftest import ERAS, PROBE
 
-CYCLES = 200
+CYCLES = 200 if os.environ.get("LAB_WHOLE") else 60
 LIGHT = [sys.executable, "-I", "-S", "-E", str(Path(__file__).with_name("light_server.py"))]
 POOLS = ("asyncio_", "AnyIO worker", "ThreadPoolExecutor")
 """Threads of pools: they stay by design, as many as were ever needed at once."""
 
 # Bounds for what cannot be counted exactly: `typing` and pydantic keep the last 128 or so of the classes made for tools and
 # prompts (4,000 objects, then no more), and the allocator keeps what it was given.
-OBJECTS = 40 * CYCLES
+OBJECTS = max(6_000, 40 * CYCLES)
 MEMORY = 32 * 2**20
 
 pytestmark = [
