@@ -32,7 +32,7 @@ CLIENTS = 16
 
 def run(quick: bool = False) -> list[Row]:
     """Milliseconds a call (of all clients together) with each number of replicas, and by the bare server."""
-    blocks, calls = (1, 60) if quick else (6, 1200)
+    blocks, calls = (1, 60) if quick else (5, 400)
     tools = dict(list(TOOLS.items())[:1]) if quick else TOOLS
     fronts = ["embedded", *(["nginx"] if find_nginx() and not quick else [])]
     with _bare() as url:
