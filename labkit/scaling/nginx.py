@@ -14,55 +14,35 @@ What it does is in its configuration, `Nginx.config`: read it, it is the one of 
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
 
-from labkit.catalog import LAB_ROOT
 from labkit.scaling.choosing import Balance, Upstream
 from labkit.scaling.proxy import REPLICA
-from labkit.services import place
-from labkit.services.service import ServiceError, ServiceMissingError
+from labkit.services import place, processes
+from labkit.services.programs import find_nginx as find_nginx
+from labkit.services.programs import nginx_program
+from labkit.services.service import ServiceError
+from labkit.services.supervised import Supervised
 
 START_SECONDS = 20.0
 DRAIN = 60
 """Seconds after which an old worker gives up the streams that it still has."""
 HANDOVER = 1.0
 """Seconds to wait for an old worker to stop taking requests, where the system does not show that it has."""
-_SUPERVISOR = "from labkit.services.prometheus import supervise; supervise()"
 _METHODS: dict[Balance, str] = {
     "round_robin": "",
     "least_connections": "least_conn;",
     "sticky": "ip_hash;",
     "hash": "hash $http_mcp_session_id consistent;",
 }
-
-
-def find_nginx() -> Path | None:
-    """The program, where systems keep it; None when there is none."""
-    found = shutil.which("nginx") or shutil.which("nginx", path=os.pathsep.join(["/usr/sbin", "/usr/local/sbin"]))
-    return Path(found) if found else None
-
-
-def nginx_program() -> Path:
-    """The program. Raises ServiceMissingError, which says how to get it."""
-    if found := find_nginx():
-        return found
-    ways = {"linux": "`sudo apt install nginx`", "darwin": "`brew install nginx`"}
-    way = ways.get(sys.platform, "download it and put it on the PATH")
-    raise ServiceMissingError(
-        f"nginx is not on this machine: not found on the PATH. Get it: {way}. Or leave behind= out: the embedded"
-        " balancer needs no program."
-    )
 
 
 class Nginx:
@@ -76,7 +56,7 @@ class Nginx:
         self._balance: Balance = balance
         self._resend, self._fixed = resend, bool(port)
         self.folder: Path | None = None
-        self._supervisor: subprocess.Popen[bytes] | None = None
+        self._running: Supervised | None = None
         self._upstreams: list[Upstream] = []
         self._known: dict[str, Upstream] = {}
         self._read = 0
@@ -201,9 +181,7 @@ http {{
                 each.failed += status in ("502", "504")
 
     def close(self) -> None:
-        if self._supervisor is not None:
-            self._supervisor.communicate()  # closes its input; it ends nginx, and is waited for
-            self._supervisor = None
+        self._end()
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder = None
@@ -225,38 +203,24 @@ http {{
     def _start(self) -> bool:
         self._write()
         assert self.folder is not None
-        # A group of its own: interrupting a notebook cell signals the kernel's whole group.
-        apart: dict[str, Any] = (
-            {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
-            if os.name == "nt"
-            else {"start_new_session": True}
-        )
-        with (self.folder / "output").open("wb") as output:
-            started = subprocess.Popen[bytes](
-                [sys.executable, "-c", _SUPERVISOR, str(self._program), *self._arguments],
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=output,
-                cwd=LAB_ROOT,
-                **apart,
-            )
-        self._supervisor = started
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and started.poll() is None:
-            if self._workers() and place.accepts(self.port):
-                return True
-            time.sleep(0.02)
-        started.communicate()
-        self._supervisor = None
+        self._running = Supervised([str(self._program), *self._arguments], self.folder / "output")
+        if self._running.becomes(lambda: bool(self._workers()) and place.accepts(self.port), START_SECONDS, every=0.02):
+            return True
+        self._end()
         return False
+
+    def _end(self) -> None:
+        if self._running is not None:
+            self._running.end()
+            self._running = None
 
     def _workers(self) -> set[int]:
         """The worker processes: children of the master, which is the child of the supervisor."""
-        if self._supervisor is None:
+        if self._running is None:
             return set()
         try:
-            masters = psutil.Process(self._supervisor.pid).children()
-            return {each.pid for master in masters for each in master.children() if _lives(each)}
+            masters = psutil.Process(self._running.pid).children()
+            return {each.pid for master in masters for each in master.children() if processes.lives(each)}
         except psutil.Error:
             return set()
 
@@ -267,12 +231,6 @@ http {{
             with suppress(OSError):
                 said += (self.folder / name).read_text(encoding="utf-8", errors="replace")
         return f"It said:\n{said.strip()[-800:]}" if said.strip() else "It said nothing."
-
-
-def _lives(process: psutil.Process) -> bool:
-    with suppress(psutil.Error):
-        return process.status() != psutil.STATUS_ZOMBIE
-    return False
 
 
 def _takes_requests(pid: int) -> bool:

@@ -45,12 +45,13 @@ def end(found: list[Process], grace: float) -> list[Process]:
 def _wait(found: list[Process], seconds: float) -> list[Process]:
     # Not psutil.wait_procs: a container whose first process collects nobody keeps the dead, and it waits for those.
     deadline = time.monotonic() + seconds
-    while (found := [process for process in found if _lives(process)]) and time.monotonic() < deadline:
+    while (found := [process for process in found if lives(process)]) and time.monotonic() < deadline:
         time.sleep(0.01)
     return found
 
 
-def _lives(process: Process) -> bool:
+def lives(process: Process) -> bool:
+    """Whether it runs: a process that has ended and was not collected does not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:

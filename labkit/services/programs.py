@@ -62,9 +62,26 @@ def prometheus_program() -> Path:
     """Prometheus, which no wheel brings."""
     if found := shutil.which("prometheus"):
         return Path(found)
-    here = {"Linux": "`sudo apt install prometheus`", "Darwin": "`brew install prometheus`"}.get(platform.system())
-    way = here or "download it and put it on the PATH"
-    raise ServiceMissingError(f"Prometheus is not on this machine: prometheus not found on the PATH. Get it: {way}.")
+    raise _absent("Prometheus", "prometheus")
+
+
+def nginx_program() -> Path:
+    """nginx, which no wheel brings."""
+    if found := find_nginx():
+        return found
+    raise _absent("nginx", "nginx", " Or leave behind= out: the embedded balancer needs no program.")
+
+
+def find_nginx() -> Path | None:
+    """nginx where systems keep it, which is beside the PATH of most accounts; None when there is none."""
+    found = shutil.which("nginx") or shutil.which("nginx", path=os.pathsep.join(["/usr/sbin", "/usr/local/sbin"]))
+    return Path(found) if found else None
+
+
+def _absent(title: str, name: str, instead: str = "") -> ServiceMissingError:
+    ways = {"Linux": f"`sudo apt install {name}`", "Darwin": f"`brew install {name}`"}
+    way = ways.get(platform.system(), "download it and put it on the PATH")
+    return ServiceMissingError(f"{title} is not on this machine: {name} not found on the PATH. Get it: {way}.{instead}")
 
 
 def missing(title: str, name: str, programs: str) -> ServiceMissingError:

@@ -4,19 +4,14 @@
         await asyncio.to_thread(prometheus.wait, 'up{job="weather"} == 1')
         prometheus.query("sum by (tool) (rate(mcp_tool_calls_total[30s]))")
 
-Unlike the other services it keeps nothing: what it watches ends with whoever started it, and so does it. A supervisor,
-a process of its own, ends it when its own standard input ends.
+Unlike the other services it keeps nothing: what it watches ends with whoever started it, and so does it.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
-import threading
 import time
 import urllib.error
 import urllib.parse
@@ -27,12 +22,11 @@ from pathlib import Path
 from typing import Any, Self, cast
 from urllib.parse import urlsplit
 
-from labkit.catalog import LAB_ROOT
 from labkit.services import place, programs
 from labkit.services.service import ServiceError
+from labkit.services.supervised import Supervised
 
 START_SECONDS = 30.0
-_SUPERVISOR = "from labkit.services.prometheus import supervise; supervise()"
 
 
 class Prometheus:
@@ -44,7 +38,7 @@ class Prometheus:
         # JSON is YAML, and needs no library to write.
         config = {"scrape_configs": [_job(name, url, every) for name, url in targets.items()]}
         (self.folder / "prometheus.yml").write_text(json.dumps(config), encoding="utf-8")
-        self._supervisor: subprocess.Popen[bytes] | None = None
+        self._program: Supervised | None = None
         try:
             for attempt in range(3):  # somebody may take the port between our looking and its listening
                 if self._start(program):
@@ -58,8 +52,8 @@ class Prometheus:
     @property
     def pid(self) -> int:
         """The supervisor; Prometheus is its child."""
-        assert self._supervisor
-        return self._supervisor.pid
+        assert self._program
+        return self._program.pid
 
     def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
         """What an expression of PromQL is now: labels and value of each series."""
@@ -105,33 +99,18 @@ class Prometheus:
             f"--web.listen-address=127.0.0.1:{port}",
             "--log.level=warn",
         ]
-        # A group of its own: interrupting a notebook cell signals the kernel's whole group.
-        apart: dict[str, Any] = (
-            {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
-            if os.name == "nt"
-            else {"start_new_session": True}
-        )
-        with (self.folder / "log").open("wb") as log:
-            started = subprocess.Popen[bytes](
-                [sys.executable, "-c", _SUPERVISOR, *command],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                cwd=LAB_ROOT,
-                **apart,
-            )
-        self._supervisor = started
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and started.poll() is None:
-            with suppress(OSError), urllib.request.urlopen(f"{self.url}/-/ready", timeout=1):
-                return True
-            time.sleep(0.05)
+        self._program = Supervised(command, self.folder / "log")
+        return self._program.becomes(self._ready, START_SECONDS, every=0.05)
+
+    def _ready(self) -> bool:
+        with suppress(OSError), urllib.request.urlopen(f"{self.url}/-/ready", timeout=1):
+            return True
         return False
 
     def _stop(self) -> None:
-        if self._supervisor is not None:
-            self._supervisor.communicate()  # closes its input, and waits for its end
-            self._supervisor = None
+        if self._program is not None:
+            self._program.end()
+            self._program = None
 
     def _get(self, what: str, **parameters: Any) -> dict[str, Any]:
         address = f"{self.url}/api/v1/{what}?{urllib.parse.urlencode(parameters)}"
@@ -150,24 +129,6 @@ class Prometheus:
         except OSError:
             return ""
         return "The end of its log:\n" + "\n".join(lines[-6:])
-
-
-def supervise() -> None:
-    """Run the command of the arguments until it ends, or our standard input does."""
-    child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
-    threading.Thread(target=_end_with_input, args=(child,), daemon=True).start()
-    code = child.wait()
-    # Without waiting for the thread, which may hold the lock of a standard input that nobody closes.
-    os._exit(code if code >= 0 else 1)
-
-
-def _end_with_input(child: subprocess.Popen[bytes]) -> None:
-    sys.stdin.buffer.read()
-    child.terminate()
-    try:
-        child.wait(10)
-    except subprocess.TimeoutExpired:
-        child.kill()
 
 
 def _job(name: str, url: str, every: float) -> dict[str, Any]:

@@ -9,16 +9,16 @@ process, however that ends: a guard, which is a process of its own, then finds i
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from labkit.catalog import LAB_ROOT
 from labkit.services import control, place, processes
+from labkit.services.supervised import apart
 
 _GUARD = "from labkit.services.temporary import guard; guard()"
 _PROGRAMS = ("initdb", "pg_ctl", "createdb", "postgres", "redis", "valkey")
@@ -31,15 +31,9 @@ class Temporary:
         # Not below a folder that only its owner may enter: as root, PostgreSQL runs as another account.
         self.folder = Path(tempfile.mkdtemp(prefix="lab-services-")).resolve()
         self.folder.chmod(0o755)
-        # A group of its own: an interrupt, of the kernel or in the terminal, is not meant for it.
-        apart: dict[str, Any] = (
-            {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
-            if os.name == "nt"
-            else {"start_new_session": True}
-        )
         nowhere, command = subprocess.DEVNULL, [sys.executable, "-c", _GUARD]
         self._guard = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=nowhere, stderr=nowhere, cwd=LAB_ROOT, **apart
+            command, stdin=subprocess.PIPE, stdout=nowhere, stderr=nowhere, cwd=LAB_ROOT, **apart()
         )
         assert self._guard.stdin
         self._guard.stdin.write(f"{self.folder}\n".encode())
