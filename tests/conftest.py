@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
+from labkit import services
 
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a PostgreSQL that tests may write to: DATABASE_URL_TEST, or one of the lab's own for this run."""
+    if url := os.environ.get("DATABASE_URL_TEST"):
+        yield url
+        return
+    with services.Temporary() as own:
+        try:
+            url = own.up("postgres")[0].url
+        except services.ServiceMissingError as error:
+            pytest.skip(f"no PostgreSQL: {error} Or set DATABASE_URL_TEST=postgresql://USER:PASSWORD@HOST/NAME")
+        yield url
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

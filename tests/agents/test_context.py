@@ -3,42 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from typing import Any
 
 import anyio
 import pytest
-from mcp.server import MCPServer
 
 import labkit as lab
 from labkit.agents import Connections, Injected, ObedientModel, ScriptedModel, Tool, Transcript, call, run
 from labkit.agents.stage import Prop, tool
 
+from .crm_server import crm
+
 pytestmark = pytest.mark.anyio
-
-
-def crm() -> MCPServer:
-    """Notes of users, which believes the argument `user_id`, as many servers do."""
-    server = MCPServer("crm", log_level="ERROR")
-    kept: dict[str, list[str]] = defaultdict(list)
-
-    @server.tool()
-    async def add_note(user_id: str, text: str) -> str:
-        """Write a note."""
-        kept[user_id].append(text)
-        return "kept"
-
-    @server.tool()
-    async def list_notes(user_id: str) -> str:
-        """List notes."""
-        return json.dumps(kept[user_id])
-
-    @server.tool()
-    async def today() -> str:
-        """Tell the day."""
-        return "Monday"
-
-    return server
 
 
 async def test_the_model_does_not_see_what_is_filled_in() -> None:

@@ -8,7 +8,6 @@ import importlib
 import json
 import sys
 import threading
-from collections import defaultdict
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from typing import Any
 import anyio
 import psutil
 import pytest
-from mcp.server import MCPServer
 
 import labkit as lab
 from labkit.agents import Connections, Injected, ModelError, ObedientModel, ScriptedModel, Usage, call, opened
@@ -28,6 +26,8 @@ from agents import Agent, Runner  # noqa: E402
 from agents.mcp import MCPServerStdio  # noqa: E402
 
 from labkit.agents.openai_agents import UNTRACED, LabModel, LabServer, connected  # noqa: E402
+
+from .crm_server import crm  # noqa: E402
 
 pytestmark = pytest.mark.anyio
 LIGHT = str(Path(__file__).parents[1] / "session" / "light_server.py")
@@ -171,25 +171,6 @@ async def test_a_tool_of_others_cannot_be_called() -> None:
         refused = await box.call_tool("api.search", {"text": "x"})
         assert refused.is_error and "no tool 'api.search'" in refused.content[0].text
         assert len(servers["api"].tape.filter("tools/call")) == 0
-
-
-def crm() -> MCPServer:
-    """Notes of users, which believes the argument `user_id`, as many servers do."""
-    server = MCPServer("crm", log_level="ERROR")
-    kept: dict[str, list[str]] = defaultdict(list)
-
-    @server.tool()
-    async def add_note(user_id: str, text: str) -> str:
-        """Write a note."""
-        kept[user_id].append(text)
-        return "kept"
-
-    @server.tool()
-    async def list_notes(user_id: str) -> str:
-        """List notes."""
-        return json.dumps(kept[user_id])
-
-    return server
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ import pytest
 import uvicorn
 from mcp import Client, StdioServerParameters
 
-from labkit import services
 from labkit.session.connection import Connection
 
 SNAPSHOTS = Path(__file__).with_name("snapshots")
@@ -110,20 +109,6 @@ def contract() -> Callable[[Client, str], Awaitable[None]]:
         assert seen == json.loads(file.read_text(encoding="utf-8")), f"{name} is not what {file.name} says it was"
 
     return compare
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """The URL of a PostgreSQL that tests may write to: DATABASE_URL_TEST, or one of the lab's own for this run."""
-    if url := os.environ.get("DATABASE_URL_TEST"):
-        yield url
-        return
-    with services.Temporary() as own:
-        try:
-            url = own.up("postgres")[0].url
-        except services.ServiceMissingError as error:
-            pytest.skip(f"no PostgreSQL: {error} Or set DATABASE_URL_TEST=postgresql://USER:PASSWORD@HOST/NAME")
-        yield url
 
 
 @pytest.fixture(scope="session")
