@@ -13,7 +13,7 @@ import labkit as lab
 from labkit.catalog import LAB_ROOT
 
 FLOORS = [
-    {"wire", "catalog", "hosts", "errors", "locks", "_lean"},
+    {"wire", "catalog", "hosts", "errors", "files", "locks", "_lean"},
     {"session", "patterns", "services", "cluster"},
     {"defences"},
     {"gateway", "testbench", "agents"},

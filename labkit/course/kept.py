@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
 
 from labkit.cluster.likeness import digest
+from labkit.files import replace_text
 
 RECORD = "passed.json"
 _WHOLE = ("labkit", "servers", "exercises")
@@ -39,9 +39,7 @@ class Kept:
         """Keep a notebook that has passed, in the file at once; it replaces what was kept of the same copy."""
         self._entries = {each: entry for each, entry in self._entries.items() if entry.get("copy") != copy}
         self._entries[id] = {"seconds": round(seconds, 3), "cells": cells, "copy": copy}
-        part = self._path.with_name(f".{RECORD}.{os.getpid()}")
-        part.write_text(json.dumps(self._entries, indent=1) + "\n", encoding="utf-8")
-        part.replace(self._path)
+        replace_text(self._path, json.dumps(self._entries, indent=1) + "\n")
 
 
 def _is_table(data: Any) -> TypeGuard[dict[str, Any]]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from labkit.catalog import LAB_ROOT
 from labkit.course.find import COURSE
+from labkit.files import replace_text
 
 if TYPE_CHECKING:
     from labkit.course.run import Report
@@ -35,11 +36,11 @@ def write_copy(nb: Any, path: Path, out: Path, *, html: bool) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     nb.metadata.get("papermill", {}).pop("input_path", None)
     text = without_paths(nbformat.writes(nb))
-    _replace(target, text)
+    replace_text(target, text)
     if not html:
         return target
     page = target.with_suffix(".html")
-    _replace(page, _page(nbformat.reads(text, as_version=4), path.stem))
+    replace_text(page, _page(nbformat.reads(text, as_version=4), path.stem))
     return page
 
 
@@ -93,7 +94,7 @@ def write_index(report: Report) -> Path:
     )
     target = report.out / "index.html"
     report.out.mkdir(parents=True, exist_ok=True)
-    _replace(target, page)
+    replace_text(target, page)
     return target
 
 
@@ -118,10 +119,3 @@ def write_junit(report: Report, target: Path) -> Path:
 def _xml(text: str) -> str:
     """Without the control characters that XML cannot carry."""
     return "".join(c if c in "\n\t" or ord(c) >= 32 else "?" for c in text)
-
-
-def _replace(target: Path, text: str) -> None:
-    """Write whole or not at all: two runs may write the same copy."""
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(target)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from labkit.errors import GatewayConfigError, UnknownNameError, did_you_mean
+from labkit.files import replace_text
 from labkit.locks import try_lock
 
 Json = dict[str, Any]
@@ -210,13 +210,8 @@ class Pins:
     def _save(self) -> None:
         if self.path is None:
             return
-        part = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
-        try:
-            text = json.dumps({"pins": FORMAT, "backends": self._pins}, indent=1, sort_keys=True)
-            part.write_text(text + "\n", encoding="utf-8")
-            part.replace(self.path)
-        finally:
-            part.unlink(missing_ok=True)
+        text = json.dumps({"pins": FORMAT, "backends": self._pins}, indent=1, sort_keys=True)
+        replace_text(self.path, text + "\n")
         self._stamp = _stamp(self.path)
 
 

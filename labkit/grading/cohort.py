@@ -21,10 +21,11 @@ from typing import Any
 
 from labkit.cluster import JobPool, LocalPool, Stop
 from labkit.cluster.jobs import at_end
+from labkit.files import replace_text
 from labkit.grading import warm
 from labkit.grading.report import CRASHED, NOT_ATTEMPTED, CheckResult, Report
 from labkit.grading.spec import EXERCISES, ExerciseError, Spec, exercise_ids, load
-from labkit.grading.tables import Summary, replace_text, summarise, write_csv, write_summary
+from labkit.grading.tables import Summary, summarise, write_csv, write_summary
 from labkit.grading.warm import UNCOUNTED, Judges, check_source
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from labkit.files import replace_text
 from labkit.grading.report import NOT_ATTEMPTED, PASSED
 from labkit.grading.spec import Spec
 
@@ -90,10 +91,3 @@ def write_summary(out: Path, summary: Summary) -> list[Path]:
     axes.set_title("Checks that fail most")
     figure.savefig(plot)
     return [table, plot]
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Write a file in one step, so that a kill leaves the old one or the new one."""
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)

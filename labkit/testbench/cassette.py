@@ -15,15 +15,14 @@ at a cassette before you share it.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from labkit.errors import LabError
+from labkit.files import replace_text
 from labkit.wire import Tape, mask_headers
 from labkit.wire.frame import Frame
 
@@ -115,14 +114,10 @@ class Cassette:
         path = Path(path)
         head = {"cassette": FORMAT, "title": self.title, "era": self.era, "recorded": self.recorded}
         lines = [json.dumps(head), *(json.dumps(each.to_json(), ensure_ascii=False) for each in self.exchanges)]
-        part = path.with_name(f"{path.name}.{os.getpid()}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="surrogatepass", newline="\n")
-            part.replace(path)
+            replace_text(path, "\n".join(lines) + "\n", errors="surrogatepass", newline="\n")
         except OSError as error:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
             raise LabError(
                 f"Cannot write the cassette {path}: {error.strerror or error}. Give another place."
             ) from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import threading
 import time
 from collections import deque
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from labkit.errors import LabError
+from labkit.files import replace_text
 from labkit.wire.frame import Direction, Frame
 
 if TYPE_CHECKING:
@@ -193,12 +193,7 @@ class Tape:
         }
         lines = [json.dumps(head)] + [json.dumps(f.to_json(), ensure_ascii=False) for f in self.frames]
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"{path.name}.{os.getpid()}.part")
-        try:
-            part.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="surrogatepass")
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        replace_text(path, "\n".join(lines) + "\n", errors="surrogatepass")
         return path
 
     @classmethod

@@ -12,13 +12,12 @@
 from __future__ import annotations
 
 import json
-import os
-from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labkit.errors import LabError, did_you_mean
+from labkit.files import replace_text
 
 if TYPE_CHECKING:
     from labkit.testbench.certificate import Certificate
@@ -44,13 +43,9 @@ def save(certificate: Certificate, path: str | Path, ending: str = "") -> Path:
     """
     path = Path(path)
     text = render(certificate, ending or path.suffix.lower())
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
-        part.replace(path)
+        replace_text(path, text, errors="backslashreplace", newline="\n")
     except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
         raise LabError(f"Cannot write the report {path}: {error.strerror or error}. Give another place.") from error
     return path
