@@ -26,17 +26,22 @@ def register(app: typer.Typer) -> None:
     app.command("new-exercise")(new_exercise)
 
 
-def exercises() -> None:
+def exercises(
+    katas: bool = typer.Option(False, "--katas", help="Only those of 10 to 30 minutes that suit an interview."),
+) -> None:
     """List the exercises.
 
     \b
     Examples:
       labkit exercises
+      labkit exercises --katas
     """
     from labkit.grading.spec import exercise_ids, load
 
     for id in exercise_ids():
         spec = load(id)
+        if katas and not spec.kata:
+            continue
         typer.echo(f"{id:22} {spec.kind:8} {spec.minutes:>3} min {spec.points:>3} points  {spec.title}")
     typer.echo("Begin with: labkit check ID. What you have done so far: labkit progress.")
 

@@ -100,7 +100,7 @@ class CheckRun:
         return result
 
     def _same_as_starter(self, name: str) -> bool:
-        return self._answer.get(name, (0, ""))[1] == self._starter.get(name, (0, ""))[1]
+        return name in self._starter and self._answer.get(name, (0, ""))[1] == self._starter[name][1]
 
 
 def _sentence(error: Exception) -> str:
@@ -111,9 +111,17 @@ def _sentence(error: Exception) -> str:
 
 
 def _definitions(source: str) -> dict[str, tuple[int, str]]:
-    """Line and canonical text of every function, class and assigned name; as in Python, the last at the top counts."""
+    """Line and canonical text of every function, class, method (`Class.method`) and assigned name.
+
+    As in Python, the last at the top counts.
+    """
     tree = ast.parse(source)
     found: dict[str, tuple[int, str]] = {}
+    for owner in tree.body:
+        members = owner.body if isinstance(owner, ast.ClassDef) else []
+        for each in members:
+            if isinstance(owner, ast.ClassDef) and isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef):
+                found[f"{owner.name}.{each.name}"] = (each.lineno, ast.dump(each))
     for node in [*ast.walk(tree), *tree.body]:
         names: list[str] = []
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):

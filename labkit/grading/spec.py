@@ -1,7 +1,7 @@
 """An exercise as it lies on disk: one folder, read and validated.
 
     exercises/<id>/exercise.toml   title, track, notebook, kind, difficulty, minutes, points,
-                                   objectives, hints, afterword
+                                   objectives, hints, afterword; `kata = true` for one that suits an interview
     exercises/<id>/task.md         what to do
     exercises/<id>/starter.py      what the learner begins with
     exercises/<id>/solution.py     one good answer
@@ -48,6 +48,9 @@ _TYPES: dict[str, type] = {
     "hints": list,
     "afterword": str,
 }
+_OPTIONS = ("limits", "range", "kata")
+KATA_MINUTES = (10, 30)
+"""The least and the most that a kata may take."""
 _ID = re.compile(r"[a-z0-9][a-z0-9_]*\Z")
 
 
@@ -117,6 +120,8 @@ class Spec:
     limits: Limits = field(default_factory=Limits)
     range: str = ""
     """The drill of the security range that it repairs: starter and solution are the vulnerable server and its twin."""
+    kata: bool = False
+    """Whether it is a coding task of 10 to 30 minutes that suits an interview: notebook 33 puts a clock beside it."""
 
     @property
     def checks_file(self) -> Path:
@@ -176,7 +181,8 @@ def load(id: str, root: Path = EXERCISES) -> Spec:
     fields: dict[str, Any] = {key: data[key] for key in _TYPES} | {
         key: tuple(data[key]) for key in ("objectives", "hints")
     }
-    spec = Spec(id=id, folder=folder, limits=Limits(**data.get("limits", {})), range=drill, **fields)
+    limits = Limits(**data.get("limits", {}))
+    spec = Spec(id=id, folder=folder, limits=limits, range=drill, kata=data.get("kata", False), **fields)
     total = sum(check.points for check in spec.checks)
     if total != spec.points:
         raise _complaint(toml, "points", f"points = {spec.points}, but the checks give {total}; make them equal")
@@ -237,9 +243,10 @@ def _complaint(path: Path, key: str, what: str) -> ExerciseError:
 
 def _validate(path: Path, data: dict[str, Any]) -> None:
     for key in data:
-        if key not in _TYPES and key not in ("limits", "range"):
-            close = difflib.get_close_matches(key, [*_TYPES, "limits", "range"], n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(_TYPES)}, range and [limits]"
+        if key not in _TYPES and key not in _OPTIONS:
+            close = difflib.get_close_matches(key, [*_TYPES, *_OPTIONS], n=1)
+            known = f"; known are {', '.join(_TYPES)}, kata, range and [limits]"
+            hint = f"; did you mean {close[0]!r}?" if close else known
             raise _complaint(path, key, f"unknown key {key!r}{hint}")
     for key, kind in _TYPES.items():
         if key not in data:
@@ -258,6 +265,11 @@ def _validate(path: Path, data: dict[str, Any]) -> None:
     drill = data.get("range", "")
     if not isinstance(drill, str) or (drill and not _ID.match(drill)):
         raise _complaint(path, "range", f"range must be the name of a drill of the range, not {drill!r}")
+    if not isinstance(kata := data.get("kata", False), bool):
+        raise _complaint(path, "kata", f"kata must be true or false, not {kata!r}")
+    least, most = KATA_MINUTES
+    if kata and not least <= data["minutes"] <= most:
+        raise _complaint(path, "minutes", f"a kata takes {least} to {most} minutes, not {data['minutes']}")
     limits = data.get("limits", {})
     if not isinstance(limits, dict):
         raise _complaint(path, "limits", "limits must be a table: [limits]")

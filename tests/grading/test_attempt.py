@@ -182,3 +182,30 @@ def test_the_task_is_shown_as_markdown(toy: Exercise) -> None:
     assert toy.spec.task in shown and "%%exercise toy" in shown and toy.spec.starter in shown
     assert toy.spec.title in repr(toy)
     assert PASSED not in shown
+
+
+def test_a_failed_check_about_a_method_says_why_and_where(root: Path, tmp_path: Path) -> None:
+    folder = root / "toy"
+    use = "\n\ndef four():\n    return Doubler().twice(4)\n"
+    starter = f"class Doubler:\n    def twice(self, number):\n        ...\n{use}"
+    wrong = f"class Doubler:\n    def twice(self, number):\n        return number\n{use}"
+    (folder / "starter.py").write_text(starter, encoding="utf-8")
+    (folder / "checks.py").write_text(
+        '''"""Checks of a class."""
+
+from labkit.grading.checks import check, expect
+
+
+@check("twice gives twice the number", points=3, reason="It says so.", about="Doubler.twice")
+def test_twice(submission, rng):
+    expect(submission.call("four"), 8, "twice(4)")
+''',
+        encoding="utf-8",
+    )
+    mine = Exercise(load("toy", root), tmp_path / "work").open()
+    mine.save(wrong)
+    (result,) = mine.check().checks
+    assert (result.status, result.line) == (FAILED, 2) and "8" in result.message
+    mine.save(starter + "OTHER = 1\n")
+    (result,) = mine.check().checks
+    assert result.status == NOT_ATTEMPTED

@@ -50,6 +50,12 @@ def test_exercises_lists_them_all(labkit) -> None:
     assert load(ID).title in listed and "p1_mcp_basics" in listed
 
 
+def test_exercises_lists_katas_alone(labkit) -> None:
+    listed = [line.split()[0] for line in labkit("exercises", "--katas").output.splitlines()[:-1]]
+    assert ID in listed and "p1_mcp_basics" not in listed
+    assert all(load(id).kata for id in listed)
+
+
 def test_an_unknown_exercise_is_wrong_usage(labkit) -> None:
     result = labkit("check", "03_negotiat")
     assert result.exit_code == 2

@@ -38,6 +38,10 @@ def test_a_new_exercise_is_valid_as_it_is(root: Path) -> None:
         ("points = 3", "points = 4", "points", "the checks give 3"),
         ("minutes = 15", "minuts = 15", "minuts", "did you mean 'minutes'"),
         ("objectives = [", "objectives = [1, ", "objectives", "list of sentences"),
+        ("minutes = 15", 'minutes = 15\nkata = "yes"', "kata", "true or false"),
+        ("minutes = 15", "minutes = 15\nkat = true", "kat", "did you mean 'kata'"),
+        ("minutes = 15", "minutes = 9\nkata = true", "minutes", "10 to 30 minutes, not 9"),
+        ("minutes = 15", "minutes = 31\nkata = true", "minutes", "10 to 30 minutes, not 31"),
         ("# [limits]  #", "[limits]\nspeed = 3\n#", "speed", "unknown limit"),
         ("# [limits]  #", "[limits]\ncpu = 0\n#", "cpu", "above zero"),
     ],
@@ -47,6 +51,18 @@ def test_a_complaint_names_file_and_line(root: Path, old: str, new: str, key: st
     with pytest.raises(ExerciseError, match=says) as caught:
         load("toy", root)
     assert str(caught.value).startswith(f"{path}:{_line_of(path, key)}: ")
+
+
+@pytest.mark.parametrize("minutes", [10, 30])
+def test_a_kata_is_marked_by_a_key(root: Path, minutes: int) -> None:
+    assert load("toy", root).kata is False
+    _edit(root, "minutes = 15", f"minutes = {minutes}\nkata = true")
+    assert load("toy", root).kata is True
+
+
+def test_what_is_no_kata_takes_as_long_as_it_takes(root: Path) -> None:
+    _edit(root, "minutes = 15", "minutes = 90\nkata = false")
+    assert load("toy", root).kata is False
 
 
 def test_broken_toml_names_the_line(root: Path) -> None:

@@ -1,0 +1,40 @@
+import json
+
+
+async def call(send, method, params, handlers, rounds):
+    """The response that ends the call. Raises TooManyRounds, Unanswerable, InvalidResult."""
+    raise NotImplementedError
+
+
+class TooManyRounds(Exception):
+    """The server goes on asking."""
+
+
+class Unanswerable(Exception):
+    """The server asks for something that nobody here answers; the message is the method."""
+
+
+class InvalidResult(Exception):
+    """A result of a kind that this client does not know; the message is the kind."""
+
+
+# For the checks: a server that replies from a script, and users who do, too. Leave it as it is.
+async def rehearse(method, params, script, answers, rounds):
+    before, sent, asked = json.dumps(params), [], []
+
+    async def send(frame):
+        sent.append(json.loads(json.dumps(frame)))
+        return {"jsonrpc": "2.0", "id": frame["id"], **script[len(sent) - 1]}
+
+    def user(kind):
+        async def answer(params):
+            asked.append([kind, params])
+            return answers[kind][params["message"]]
+
+        return answer
+
+    try:
+        said = {"reply": await call(send, method, params, {kind: user(kind) for kind in answers}, rounds)}
+    except (TooManyRounds, Unanswerable, InvalidResult) as error:
+        said = {"raised": type(error).__name__, "says": str(error)}
+    return {**said, "sent": sent, "asked": asked, "params as before": json.dumps(params) == before}

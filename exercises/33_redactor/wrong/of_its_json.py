@@ -1,0 +1,33 @@
+"""fails: keys
+why: Writing it as JSON, replacing, and reading it again saves the recursion - and an escape before a key is a letter.
+"""
+
+import json
+import re
+
+SECRET = re.compile(
+    r"""
+    (?<![A-Za-z0-9_-])
+    (?P<key> AKIA[A-Z0-9]{16} | ghp_[A-Za-z0-9]{36} | sk-[A-Za-z0-9_-]{20,}
+           | eyJ[A-Za-z0-9_-]{5,}\.eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{8,} )
+    (?![A-Za-z0-9_-])
+    | (?P<before> ://[^/:@\s]*: ) (?P<password> [^/:@\s]+ ) (?=@)
+    """,
+    re.VERBOSE,
+)
+
+
+def redact(value):
+    """A copy without secrets: `<secret N>` stands for each."""
+    labels = {}
+
+    def label(match):
+        secret = match["key"] or match["password"]
+        return (match["before"] or "") + labels.setdefault(secret, f"<secret {len(labels) + 1}>")
+
+    return json.loads(SECRET.sub(label, json.dumps(value)))
+
+
+# For the checks: the copy, and the value after it was copied. Leave it as it is.
+def rehearse(value):
+    return [redact(value), value]
