@@ -1,0 +1,221 @@
+"""Where an answer says what a question listens for: ways of saying it, ideas, and all ideas in one passage.
+
+A way matches when its words come in order, with at most two others between neighbours. A negation before it in the same
+clause turns it off, unless the way is itself a negated one.
+
+Ideas come together in a sentence, or in two neighbours; not across lines of a list, which are statements of their own.
+What stands between belongs to what it stands next to: in "tools: the user, resources: the model" the model is not said
+to have anything to do with tools, where another point listens for resources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise, product
+
+from labkit.interview.bank import Mentions
+from labkit.interview.words import NEGATION, Sentence, Spelling, Text, spellings
+
+GAP = 2
+"""Words that may stand between two neighbours of a phrase."""
+REACH = {"not": 6, "never": 6}
+"""How many words ahead a negation reaches within its clause: one of a verb further than ..."""
+NEAR = 3
+"""... one of a noun (`no session`, `without a session`)."""
+AFTER = 6
+"""Words behind a wrong claim that may declare it gone."""
+TRIES = 400
+"""Combinations of ways that are looked at in one passage."""
+_NOT_A_DENIAL = (["only"], ["just"], ["merely"], ["simply"])
+_FINITE = frozenset(("is", "are", "was", "were", "has", "does", "can", "will", "must", "may", "should", "becomes")) | {
+    *("stands", "goes", "gets", "comes", "means", "gives", "makes", "takes", "brings", "leads", "remains", "stays")
+}
+"""Verbs that can only begin a statement of their own behind a denied one."""
+_DENIALS = (("instead", "of"), ("rather", "than"))
+GONE = {"gone", "removed", "dropped", "obsolete", "deprecated", "wrong", "myth", "mistake", "misconception", "false"}
+"""Words by which what a sentence says is declared to be no longer so, or never to have been."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A way that was found: in which sentence, over which of its words, from `first` to before `last`."""
+
+    way: str
+    sentence: int
+    first: int
+    last: int
+
+    def overlaps(self, other: Hit) -> bool:
+        """Whether they share a word."""
+        return self.sentence == other.sentence and self.first < other.last and other.first < self.last
+
+
+Ideas = Sequence[Sequence[Hit]]
+"""For each idea of a point, every way that says it."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """All ideas in one passage: the sentences `first` to `last`, and a way for each idea."""
+
+    first: int
+    last: int
+    hits: tuple[Hit, ...]
+
+
+def ideas(mentions: Mentions, text: Text, *, claim: bool = False) -> Ideas:
+    """The hits of each idea. With `claim`, what a sentence declares gone or false is none: for wrong claims."""
+    everything = [[hit for way in ways for hit in hits(way, text)] for ways in mentions]
+    # Where one idea is a negated one ("not for"), its negation does not turn off the others ("tools").
+    spoken = {
+        (hit.sentence, place)
+        for idea in everything
+        for hit in idea
+        for place in range(hit.first, hit.last)
+        if text[hit.sentence].words[place].form == NEGATION
+    }
+    return [
+        [hit for hit in idea if _is_negated(hit, text) or not _denied(text[hit.sentence], hit, spoken, claim=claim)]
+        for idea in everything
+    ]
+
+
+def _is_negated(hit: Hit, text: Text) -> bool:
+    return any(word.form == NEGATION for word in text[hit.sentence].words[hit.first : hit.last])
+
+
+def find(own: Ideas, text: Text, rivals: Sequence[Ideas] = ()) -> list[Found]:
+    """The passages in which all ideas come together, with the ways that stand closest. `rivals` are other points."""
+    passages: list[Found] = []
+    if not all(own):
+        return passages
+    for width in (1, 2):
+        for first in range(len(text) - width + 1):
+            last = first + width - 1
+            if width == 2 and (text[last].begins_line or len(own) == 1):
+                continue
+            inside = [[hit for hit in idea if first <= hit.sentence <= last] for idea in own]
+            if found := _closest(inside, text, first, last, rivals):
+                passages.append(found)
+    return passages
+
+
+def partial(own: Ideas, text: Text, asked: frozenset[str]) -> Found | None:
+    """The sentence in which most ideas of a point are met, when it has several and not all are met anywhere.
+
+    What says no more than the question asks (its forms are `asked`) is no part of an answer.
+    """
+    best: Found | None = None
+    if len(own) > 1:
+        for place, sentence in enumerate(text):
+            here = [
+                [
+                    hit
+                    for hit in idea
+                    if hit.sentence == place
+                    and any(word.form not in asked for word in sentence.words[hit.first : hit.last])
+                ]
+                for idea in own
+            ]
+            chosen = tuple(hits[0] for hits in here if hits)
+            if chosen and (best is None or len(chosen) > len(best.hits)):
+                best = Found(place, place, chosen)
+    return best
+
+
+def _closest(
+    inside: Sequence[Sequence[Hit]], text: Text, first: int, last: int, rivals: Sequence[Ideas]
+) -> Found | None:
+    best: tuple[int, Found] | None = None
+    for tried, chosen in enumerate(product(*inside)):
+        if tried == TRIES:
+            break
+        if last > first and len({hit.sentence for hit in chosen}) == 1:
+            continue  # that passage is a single sentence
+        begin = min(_at(text, hit.sentence, hit.first) for hit in chosen)
+        end = max(_at(text, hit.sentence, hit.last) for hit in chosen)
+        if best is None or end - begin < best[0]:
+            if len(chosen) > 1 and any(_taken(chosen, begin, end, rival, text) for rival in rivals):
+                continue
+            best = (end - begin, Found(first, last, chosen))
+    return best[1] if best else None
+
+
+def _taken(chosen: tuple[Hit, ...], begin: int, end: int, rival: Ideas, text: Text) -> bool:
+    """Whether what another point speaks of stands between, while the rest of what was found does not fit that point."""
+    if len(rival) < 2 or not all(rival[:1]):
+        return False
+    rest = [hit for idea in rival[1:] for hit in idea]
+    if any(hit.overlaps(other) for hit in chosen[1:] for other in rest):
+        return False
+    return any(
+        begin < _at(text, hit.sentence, hit.first) < end
+        and _begins(text[hit.sentence], hit.first)
+        and not any(hit.overlaps(own) for own in chosen)
+        for hit in rival[0]
+    )
+
+
+def _begins(sentence: Sentence, word: int) -> bool:
+    """Whether a word begins a clause, or comes after `and` or `or`: what is spoken of next stands there."""
+    before = sentence.words[word - 1] if word else None
+    return before is None or before.clause != sentence.words[word].clause or before.raw in ("and", "or", "but", "while")
+
+
+def _at(text: Text, sentence: int, word: int) -> int:
+    """The place of a word in the whole answer."""
+    return text[sentence].offset + word
+
+
+def hits(way: str, text: Text) -> list[Hit]:
+    """Where a way of saying something is met, denied or not."""
+    return [
+        Hit(way, number, first, last)
+        for words in spellings(way)
+        for number in _having_all(words, text)
+        for first, last in _spans(words, text[number])
+    ]
+
+
+def _having_all(words: Spelling, text: Text) -> list[int]:
+    """The sentences that have all words of a phrase, in any order."""
+    common: set[int] | None = None
+    for form, joined in words:
+        has = text.having.get(form, set[int]()) | text.having.get(joined, set[int]())
+        common = has if common is None else common & has
+        if not common:
+            return []
+    return sorted(common or ())
+
+
+def _spans(words: Spelling, sentence: Sentence) -> list[tuple[int, int]]:
+    places = [[*sentence.places.get(form, []), *sentence.places.get(joined, [])] for form, joined in words]
+    ends = places[0]
+    for following in places[1:]:
+        ends = [
+            (first, min(nexts))
+            for first, last in ends
+            if (nexts := [end for begin, end in following if 0 <= begin - last <= GAP])
+        ]
+    return ends
+
+
+def _denied(sentence: Sentence, hit: Hit, spoken: set[tuple[int, int]], *, claim: bool) -> bool:
+    words, clause = sentence.words, sentence.words[hit.first].clause
+    begin = max(0, hit.first - max(REACH.values()))
+    before = [(place, words[place]) for place in range(begin, hit.first) if words[place].clause == clause]
+    for number, (place, word) in enumerate(before):
+        if word.form != NEGATION or (hit.sentence, place) in spoken:
+            continue
+        between = [each.raw for _, each in before[number + 1 :]]
+        # "What does not fit becomes an error": the verb after the denied one begins something else.
+        ended = any(raw in _FINITE for raw in between[1:])
+        if not ended and hit.first - place <= REACH.get(word.raw, NEAR) and between[:1] not in _NOT_A_DENIAL:
+            return True
+    if any((one.raw, two.raw) in _DENIALS for (_, one), (_, two) in pairwise(before)):
+        return True
+    if not claim:
+        return False
+    after = [word for word in words[hit.last : hit.last + AFTER] if word.clause == words[hit.last - 1].clause]
+    return any(word.form == NEGATION or word.raw in GONE for word in after)
