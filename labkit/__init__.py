@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from labkit import errors as errors
     from labkit import services as services
     from labkit.catalog import Catalog
+    from labkit.clinic import design_case as design_case
     from labkit.errors import ArgumentsError as ArgumentsError
     from labkit.errors import CallTimeoutError as CallTimeoutError
     from labkit.errors import CatalogError as CatalogError
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from labkit.grading import exercise as exercise
     from labkit.grading import progress as progress
     from labkit.grading import reset_all as reset_all
+    from labkit.interview import mock_interview as mock_interview
     from labkit.range.definition import drill as drill
     from labkit.range.definition import drills as drills
     from labkit.scaling import load as load
@@ -94,6 +96,8 @@ _WHERE: dict[str, str] = {
     "drills": "labkit.range.definition",
     "replicas": "labkit.scaling.pool",
     "load": "labkit.scaling.generator",
+    "design_case": "labkit.clinic",
+    "mock_interview": "labkit.interview",
     "exercise": "labkit.grading",
     "progress": "labkit.grading",
     "reset_all": "labkit.grading",

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
+import time
 from pathlib import Path
+
+WINDOWS = sys.platform == "win32"
+PATIENCE = 2.0
+"""Seconds for which a file that somebody has open is waited for, on Windows."""
 
 
 def replace_text(path: Path, text: str, *, errors: str = "strict", newline: str | None = None) -> None:
@@ -14,6 +20,23 @@ def replace_text(path: Path, text: str, *, errors: str = "strict", newline: str 
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         part.write_text(text, encoding="utf-8", errors=errors, newline=newline)
-        part.replace(path)
+        move_over(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def move_over(draft: Path, path: Path) -> None:
+    """Put the file `draft` in the place of `path` in one step. Raises OSError.
+
+    Windows refuses that while anybody has the old file open, if only a virus scanner: there it is tried again for a
+    while. Blocks.
+    """
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            draft.replace(path)
+            return
+        except PermissionError:
+            if not WINDOWS or time.monotonic() > end:
+                raise
+        time.sleep(0.02)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,8 @@ FLOORS = [
     {"defences"},
     {"gateway", "testbench", "agents"},
     {"range", "scaling", "deploy"},
-    {"course", "grading"},
+    {"course", "grading", "clinic"},
+    {"interview"},
     {"ui"},
     {"cli", "magics", "__init__"},
     {"__main__"},
@@ -31,6 +33,18 @@ def test_every_name_of_the_face_can_be_had() -> None:
     assert set(lab.__all__) <= set(dir(lab))
     with pytest.raises(AttributeError, match="labkit has no 'conect'"):
         lab.conect  # noqa: B018
+
+
+def test_no_module_takes_the_place_of_a_name_of_the_face() -> None:
+    """Importing a module sets it in its package, over a name that was to be looked up there."""
+    homes = {name: getattr(lab, "_WHERE")[name] for name in lab.__all__ if name in getattr(lab, "_WHERE")}  # noqa: B009
+    hidden = [name for name, home in homes.items() if find_spec(f"labkit.{name}") or _inside(home, name)]
+    assert hidden == []
+
+
+def _inside(home: str, name: str) -> bool:
+    spec = find_spec(home)
+    return bool(spec and spec.submodule_search_locations and find_spec(f"{home}.{name}"))
 
 
 def test_importing_labkit_imports_nothing_heavy() -> None:

@@ -14,12 +14,13 @@ import sys
 
 import typer
 
-from labkit.cli import cassettes, lab, notebooks, talk
+from labkit.cli import cassettes, lab, notebooks, suite, talk
 from labkit.cli import certify as certify_
 from labkit.cli import deploy as deploy_
 from labkit.cli import doctor as doctor_
 from labkit.cli import gateway as gateway_
 from labkit.cli import hosts as hosts_
+from labkit.cli import interview as interview_
 from labkit.cli import load as load_
 from labkit.grading import cli as grading
 from labkit.services import cli as services
@@ -50,7 +51,8 @@ services.register(app)
 gateway_.register(app)
 hosts_.register(app)
 deploy_.register(app)
-app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(lab.test)
+interview_.register(app)
+app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(suite.test)
 
 
 def _version(value: bool) -> None:

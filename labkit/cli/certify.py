@@ -161,7 +161,7 @@ def _run(target: str, options: dict[str, Any]) -> Certificate:
 
 
 def _write_baseline(certificate: Certificate, path: Path) -> None:
-    from labkit.testbench.certify import hold, write_baseline
+    from labkit.testbench.certifying import hold, write_baseline
 
     hold(certificate, write_baseline(certificate, path))
 
@@ -196,7 +196,7 @@ def _style(line: str) -> str:
 
 def _list(json_: str | None) -> None:
     """The checks, for reading or as JSON."""
-    from labkit.testbench.certify import all_checks
+    from labkit.testbench.certifying import all_checks
 
     checks = list(all_checks().values())
     if json_ is None:

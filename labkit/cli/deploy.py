@@ -10,12 +10,14 @@ import typer
 
 from labkit.cli.exits import FAILED, USAGE, told
 
-PATH = typer.Argument(metavar="PATH", help="A Dockerfile, Compose file, Kubernetes file or nginx.conf, or a folder.")
+PATH = typer.Argument(
+    metavar="PATH", help="A Dockerfile, Compose or Kubernetes file, nginx.conf or .service, or a folder."
+)
 
 
 def register(app: typer.Typer) -> None:
     """Mount `deploy` on the `labkit` command."""
-    deploy = typer.Typer(no_args_is_help=True, help="Manifests of containers: Dockerfiles, Compose, Kubernetes, nginx.")
+    deploy = typer.Typer(no_args_is_help=True, help="Manifests: Dockerfiles, Compose, Kubernetes, nginx, systemd.")
     deploy.command()(check)
     deploy.command()(rules)
     app.add_typer(deploy, name="deploy")

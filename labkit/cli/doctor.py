@@ -103,7 +103,7 @@ def _kernel() -> Check:
     python = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nb = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": python}, "cells": [cell]}
     cell["source"] = "assert 1 + 1 == 2"
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         path = Path(folder) / "doctor.ipynb"
         path.write_text(json.dumps(nb), encoding="utf-8")
         result = run_notebooks([path], html=False, out=Path(folder), timeout=60).results[0]
@@ -129,7 +129,7 @@ def _tool_call() -> Check:
 
 def optional_checks() -> Iterator[Check]:
     """Programs that single notebooks or tests use; these say what they skip when one is missing."""
-    from labkit.cli.lab import find_chromium
+    from labkit.cli.suite import find_chromium
 
     yield _program("uv", ["uv"], "setting up in seconds", {"": "see docs.astral.sh/uv"})
     yield _node()

@@ -1,6 +1,6 @@
 """The architecture clinic: decide how to build a company's MCP servers, and see what comes of it.
 
-    case = clinic("harbour_parcels")                  # a brief, and a form for the decision
+    case = design_case("harbour_parcels")             # a brief, and a form for the decision
     case.decide(packaging="hybrid", parts=[["tracking"], ["rates", "claims"]], sessions="sticky")
     case.review()                                     # findings by explicit rules, and a rubric
     await case.run()                                  # the decision run in miniature: what is lost, late, forgotten
@@ -14,9 +14,7 @@ means). `desk` holds it together, `stage` is where a front end comes in.
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
     from labkit.clinic.decision import Decision as Decision
     from labkit.clinic.decision import Part as Part
     from labkit.clinic.desk import Case as Case
-    from labkit.clinic.desk import clinic as clinic
+    from labkit.clinic.desk import design_case as design_case
     from labkit.clinic.facts import Facts as Facts
     from labkit.clinic.guidance import guide as guide
     from labkit.clinic.measuring import miniature as miniature
@@ -41,7 +39,7 @@ _WHERE = {
     "Decision": "labkit.clinic.decision",
     "Facts": "labkit.clinic.facts",
     "Part": "labkit.clinic.decision",
-    "clinic": "labkit.clinic.desk",
+    "design_case": "labkit.clinic.desk",
     "guide": "labkit.clinic.guidance",
     "load_brief": "labkit.clinic.brief",
     "load_briefs": "labkit.clinic.brief",
@@ -56,7 +54,7 @@ __all__ = [  # pyright: ignore[reportUnsupportedDunderAll]
     "Decision",
     "Facts",
     "Part",
-    "clinic",
+    "design_case",
     "guide",
     "load_brief",
     "load_briefs",
@@ -70,13 +68,3 @@ def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"labkit.clinic has no {name!r}; it has {', '.join(__all__)}")
     return getattr(import_module(_WHERE[name]), name)
-
-
-class _Callable(ModuleType):
-    """`lab.clinic` is this package as soon as anything of it was imported, and has to be the function all the same."""
-
-    def __call__(self, *arguments: Any) -> Any:
-        return self.clinic(*arguments)
-
-
-sys.modules[__name__].__class__ = _Callable

@@ -1,6 +1,6 @@
 """A case: one brief, the decision as it stands, and what was found about it.
 
-case = clinic("harbour_parcels")
+case = design_case("harbour_parcels")
 case.decide(packaging="hybrid", parts=[["tracking"], ["rates", "claims"]])
 case.review(); await case.run()
 """
@@ -117,10 +117,10 @@ class Cases(dict[str, Brief]):
 
 
 @overload
-def clinic() -> Cases: ...
+def design_case() -> Cases: ...
 @overload
-def clinic(id: str) -> Case: ...
-def clinic(id: str | None = None) -> Case | Cases:
+def design_case(id: str) -> Case: ...
+def design_case(id: str | None = None) -> Case | Cases:
     """The case of a brief, with the decision as it was left; without an id a table of the briefs.
 
     Raises ClinicError for a brief that does not exist.

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from dataclasses import dataclass, field
@@ -20,6 +19,8 @@ from nbclient.exceptions import DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, papermill_engines
 
+from labkit.course.nursery import NURSERY, kernel_environment
+
 ENGINE = "labkit"
 GRACE = 5.0
 
@@ -31,6 +32,19 @@ class ThisPythonKernelManager(AsyncKernelManager):
     def kernel_spec(self) -> KernelSpec:
         argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         return KernelSpec(argv=argv, display_name="Python 3 (the lab's)", language="python")
+
+    async def _async_launch_kernel(self, kernel_cmd: list[str], **kw: Any) -> None:
+        """Fork it from the template of this process where that is possible (nursery.py); start it otherwise."""
+        provisioner: Any = self.provisioner
+        fork = NURSERY.take if set(kw) <= {"env", "cwd", "stdout", "stderr"} else None
+        process = fork(kernel_cmd, **kw) if fork else None
+        if process is None:
+            await super()._async_launch_kernel(kernel_cmd, **kw)
+            return
+        provisioner.process, provisioner.pid = process, process.pid
+        provisioner.pgid = process.pid  # it leads a session of its own, as every kernel does
+        provisioner.cwd = kw["cwd"]
+        self._reconcile_connection_info(provisioner.connection_info)
 
 
 @dataclass
@@ -127,19 +141,6 @@ class LabEngine(Engine):
             finally:
                 run.sweep()
                 ensure_event_loop().close()  # nbclient made it for this thread and would leave it open
-
-
-def kernel_environment(scratch: Path) -> dict[str, str]:
-    """The kernel's environment: scripted answers instead of forms, and none of the person's IPython start-up files."""
-    return {
-        **os.environ,
-        "LABKIT_SCRIPTED": "1",
-        "IPYTHONDIR": str(scratch / "ipython"),
-        "PYTHONUTF8": "1",
-        "NO_COLOR": "1",
-        # The debugger's warning about frozen modules goes to stderr of every kernel.
-        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-    }
 
 
 papermill_engines.register(ENGINE, LabEngine)

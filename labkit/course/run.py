@@ -13,6 +13,7 @@ from typing import Any
 from labkit.catalog import LAB_ROOT
 from labkit.cluster import JobPool, LocalPool, Stop
 from labkit.course.kept import Kept, job_ids
+from labkit.course.nursery import NURSERY, kernel_environment
 from labkit.course.one import ANSI, Failure, Outcome, Task, run_task, short, task
 from labkit.errors import NotebookError
 
@@ -118,6 +119,9 @@ def run_notebooks(
             ended(Result(path, entry["seconds"], entry["cells"], html=folder / entry["copy"], kept=True))
         else:
             tasks[id] = task(path, pool.elsewhere, parameters, timeout, cell_timeout, html)
+
+    if not pool.elsewhere:
+        NURSERY.expect(len(tasks), kernel_environment())
 
     def here(task: Task, stop: Stop) -> Outcome:
         if on_start and not stop.event.is_set():

@@ -63,17 +63,28 @@ _PROCESS_EVENTS = (
 )
 
 
+def same_name(path: str, platform: str = sys.platform) -> str:
+    """One spelling for all names of a file that the system takes for the same.
+
+    `normcase` knows only of Windows. The file systems of macOS ignore case, too, and how letters are composed.
+    """
+    if platform != "darwin":
+        return os.path.normcase(path)
+    import unicodedata
+
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", path).casefold())
+
+
 def refuse(forbidden: tuple[str, ...]) -> None:
     """Refuse to read the exercises, to look into other processes, and to start or kill any."""
     own = {"self", "thread-self", str(os.getpid())}
-    fold = os.path.normcase
-    forbidden = tuple(fold(os.path.realpath(path)) for path in forbidden)
+    forbidden = tuple(same_name(os.path.realpath(path)) for path in forbidden)
 
     def path_of(*values: object) -> None:
         for value in values:
             if not isinstance(value, str | bytes | os.PathLike):
                 continue
-            path = fold(os.path.realpath(os.fsdecode(value)))  # type: ignore[arg-type]
+            path = same_name(os.path.realpath(os.fsdecode(value)))  # type: ignore[arg-type]
             if path in forbidden or path.startswith(tuple(each + os.sep for each in forbidden)):
                 raise PermissionError("labkit: this folder is closed to answers while they are checked")
             parts = path.split("/")

@@ -107,14 +107,10 @@ def _clean_environment(home: str) -> dict[str, str]:
     """What a learner's process sees of the environment: nothing of yours but where the system is."""
     keep = ("PATH", "SYSTEMROOT", "COMSPEC", "PATHEXT", "LANG", "LC_ALL")
     kept = {name: os.environ[name] for name in keep if name in os.environ}
-    return kept | {
-        "HOME": home,
-        "TMPDIR": home,
-        "TEMP": home,
-        "TMP": home,
-        "PYTHONUTF8": "1",
-        "PYTHONHASHSEED": "random",
-    }
+    homes = ["HOME", "TMPDIR", "TEMP", "TMP"]
+    if _WINDOWS:
+        homes.append("USERPROFILE")  # where a home is looked for there
+    return kept | dict.fromkeys(homes, home) | {"PYTHONUTF8": "1", "PYTHONHASHSEED": "random"}
 
 
 def _spawn(home: str) -> Subject:

@@ -75,7 +75,7 @@ def certify(
     All of them run, also those of the full profile, and tools are called whatever they say of themselves: the answer's
     process can do no harm. Raises Crashed when the server cannot be talked to, or uses more than it may.
     """
-    from labkit.testbench.certify import certify as certified
+    from labkit.testbench.certifying import certify as certified
 
     folder = Path(tempfile.mkdtemp(prefix="labkit-"))
     try:

@@ -1,7 +1,7 @@
 """Interview practice: a bank of questions, a scorer that says what it saw, mock sessions, and what to study next.
 
-    from labkit.interview import interview, load_bank, score
-    session = interview("server-developer", 45)       # begin; interview() goes on with the one that was interrupted
+    from labkit.interview import load_bank, mock_interview, score
+    session = mock_interview("server-developer", 45)  # begin; mock_interview() goes on with the interrupted one
     score(load_bank().find("how-to-scale"), "...")    # what an answer says, point by point
 
 | module | what it has |
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from labkit.interview.bank import InterviewError as InterviewError
     from labkit.interview.bank import Question as Question
     from labkit.interview.bank import load_bank as load_bank
-    from labkit.interview.front import interview as interview
+    from labkit.interview.front import mock_interview as mock_interview
     from labkit.interview.record import Record as Record
     from labkit.interview.roles import load_roles as load_roles
     from labkit.interview.scoring import Score as Score
@@ -42,7 +42,7 @@ _HOME = {
     "InterviewError": "bank",
     "Question": "bank",
     "load_bank": "bank",
-    "interview": "front",
+    "mock_interview": "front",
     "Record": "record",
     "load_roles": "roles",
     "Score": "scoring",
@@ -57,9 +57,9 @@ __all__ = [
     "Record",
     "Score",
     "Session",
-    "interview",
     "load_bank",
     "load_roles",
+    "mock_interview",
     "score",
 ]
 

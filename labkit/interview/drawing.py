@@ -5,12 +5,14 @@ The same role, minutes, seed and history always give the same items. Questions t
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from typing import Literal
 
-from labkit.grading.spec import Spec, exercise_ids, load
+from labkit.grading.spec import EXERCISES, Spec, exercise_ids, load
 from labkit.interview.bank import Bank, InterviewError, Question
 from labkit.interview.design import Case, cases
 from labkit.interview.record import Attempt
@@ -67,31 +69,29 @@ def draw(
 
 def all_exercises() -> dict[str, Spec]:
     """The exercises of the lab that a session may draw, by id: katas and tapes."""
-    return {id: spec for id in exercise_ids() if is_kata(spec := load(id)) or spec.kind == "tape"}
+    return {id: load(id) for id in exercise_ids() if _may_be_drawn(EXERCISES / id / "exercise.toml")}
 
 
-def is_kata(spec: Spec) -> bool:
-    """Whether an exercise is marked as one with a clock."""
-    return bool(getattr(spec, "kata", False))
+def _may_be_drawn(path: Path) -> bool:
+    """Whether an exercise is a kata or a tape; reading all there is of every exercise takes a second."""
+    data = tomllib.loads(path.read_text(encoding="utf-8"))
+    return bool(data.get("kata")) or data.get("kind") == "tape"
 
 
 def _exercises(role: Role, minutes: int, random: Random, specs: Mapping[str, Spec]) -> list[Item]:
     """The katas and the tape. Exercises take at most half of a session."""
-    katas = {id: spec for id, spec in specs.items() if is_kata(spec)}
+    katas = {id: spec for id, spec in specs.items() if spec.kata}
     tapes = {id: spec for id, spec in specs.items() if spec.kind == "tape" and id not in katas}
     left = minutes // 2
     found: list[Item] = []
-    for kind, pool, liked, count in (
-        ("kata", katas, role.katas, minutes // role.parts["kata"]),
-        ("tape", tapes, role.tapes, min(1, minutes // role.parts["tape"])),
-    ):
-        for _ in range(min(count, 3)):
-            taken = {item.id for item in found}
-            fitting = [spec for id, spec in sorted(pool.items()) if id not in taken and spec.minutes <= left]
-            if not fitting:
-                break
-            weights = [5 if spec.id in liked else 1 for spec in fitting]
-            spec = random.choices(fitting, weights)[0]
+    count = min(3, minutes // role.parts["kata"])
+    # The tape comes before a second kata.
+    for kind in (["kata"] * count)[:1] + ["tape"] * (minutes >= role.parts["tape"]) + (["kata"] * count)[1:]:
+        pool, liked = (katas, role.katas) if kind == "kata" else (tapes, role.tapes)
+        taken = {item.id for item in found}
+        fitting = [spec for id, spec in sorted(pool.items()) if id not in taken and spec.minutes <= left]
+        if fitting:
+            spec = random.choices(fitting, [5 if spec.id in liked else 1 for spec in fitting])[0]
             left -= spec.minutes
             found.append(Item("kata" if kind == "kata" else "tape", spec.id, spec.title, spec.minutes, spec.track))
     return found

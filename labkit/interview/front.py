@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 SIGNS = {"open": "○", "done": "✓", "skipped": "–"}
 
 
-def interview(
+def mock_interview(
     role: str = "",
     minutes: int = 45,
     *,

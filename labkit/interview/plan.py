@@ -63,9 +63,9 @@ def plan(found: Iterable[Gap]) -> list[Study]:
 
 
 def gaps(entry: Entry, bank: Bank) -> list[Gap]:
-    """What was missed in one item."""
+    """What was missed in one item; nothing while it has no result."""
     item = entry.item
-    if not entry.begun:
+    if entry.status == "open" and entry.fraction is None:
         return []
     if item.kind == "question":
         question = bank.get(item.id)

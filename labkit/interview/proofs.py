@@ -133,18 +133,22 @@ def _test_fault(file: str, name: str) -> str:
 @cache
 def _module_marks(path: Path) -> list[ast.expr]:
     """What `pytestmark` of a file is set to."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
     return [
         node.value
-        for node in tree.body
+        for node in _tree(path).body
         if isinstance(node, ast.Assign) and any(getattr(each, "id", "") == "pytestmark" for each in node.targets)
     ]
 
 
 @cache
 def _functions(path: Path) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    nodes = _tree(path).body
+    return {node.name: node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

@@ -20,17 +20,19 @@ BARE = 5
 """Words; among others of its kind, a sentence of fewer states nothing, whatever its words."""
 LOOSE, TIED = 0.1, 0.28
 """Share of what ties, verbs counting half: up to the first nothing is stated, from the second on it is a sentence."""
+LONG, CLAUSE = 60, 25
+"""Words of a sentence, and words for each of its clauses, beyond both of which it is an endless row of words."""
 RUN = 10
 """Content words in a row that no sentence has."""
 FRAMES = 4
 """Sentences that begin alike, from which on their beginning is a frame for keywords."""
-WAYS = 7
+WAYS = 10
 """Ways of saying one idea, from which on one sentence is a list of them."""
 POINTS, WORDS = 4, 9
 """Points, from which on one sentence is a list of them unless it has so many words for each."""
 COVERED = 0.75
 """Share of a sentence's words that are keywords, from which on it is nothing else."""
-KEYWORDS, LEAST = 0.78, 3
+KEYWORDS, LEAST = 0.9, 3
 """Share of the content words of a whole answer, if it has more than so few, from which on it is nothing else."""
 _JOINERS = frozenset(("and", "or"))
 
@@ -50,12 +52,19 @@ def _among_fragments(text: Text, place: int) -> bool:
 def prose(text: Text) -> list[float]:
     """For each sentence of an answer, from 0 (a list of keywords) to 1 (prose)."""
     openings = Counter(sentence.raw[:2] for sentence in text)
+    framed = {opening for opening, count in openings.items() if count >= FRAMES and len(opening) > 1}
     return [
         0.0
-        if (openings[sentence.raw[:2]] >= FRAMES and len(sentence.raw) > 2) or _among_fragments(text, place)
+        if sentence.raw[:2] in framed or _among_fragments(text, place) or _is_endless(sentence)
         else _prose(_with_neighbours(text, place))
         for place, sentence in enumerate(text)
     ]
+
+
+def _is_endless(sentence: Sentence) -> bool:
+    """Whether it is longer than any that is spoken, and hardly has a comma, a `because` or a `which`."""
+    clauses = sentence.words[-1].clause + 1 if sentence.words else 1
+    return len(sentence.raw) > LONG and len(sentence.raw) > CLAUSE * clauses
 
 
 def _with_neighbours(text: Text, place: int) -> tuple[str, ...]:
@@ -112,7 +121,9 @@ def _alone(text: Text, place: int) -> bool:
 
 
 def recited(question: Question, text: Text) -> list[bool]:
-    """For each point of a question, whether the answer repeats its text word for word."""
+    """For each point of a question, whether the answer repeats its text word for word, as it does with half of them."""
     said = " ".join(word.form for sentence in text for word in sentence.words)
     points = [" ".join(w.form for s in sentences(point.point) for w in s.words) for point in question.points]
-    return [f" {point} " in f" {said} " for point in points]
+    found = [f" {point} " in f" {said} " for point in points]
+    # One or two may be said so by chance: they are short.
+    return found if sum(found) * 2 >= len(found) else [False] * len(found)

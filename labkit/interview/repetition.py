@@ -59,7 +59,7 @@ def schedule(attempts: Iterable[Attempt]) -> list[Due]:
         Due(id, tries[-1].topic, cards[id].due, tries[-1].fraction, len(tries), cards[id].stability or 0.0)
         for id, tries in mine.items()
     ]
-    return sorted(found, key=lambda due: (not due.missed, due.due, due.question))
+    return sorted(found, key=lambda due: (not due.missed, due.due, due.last, due.question))
 
 
 def due(attempts: Iterable[Attempt], now: float | None = None) -> list[Due]:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from labkit.clinic.stage import STAGE as CLINIC
 from labkit.grading.stage import STAGE
+from labkit.interview.stage import STAGE as INTERVIEW
+
+if TYPE_CHECKING:
+    from labkit.clinic.desk import Case
+    from labkit.interview.session import Session
 
 
 def _show(shown: Any) -> None:
@@ -20,6 +26,18 @@ def _show(shown: Any) -> None:
         show_board(shown)
 
 
+def _show_case(case: Case) -> None:
+    from labkit.ui.clinic import show_clinic
+
+    show_clinic(case)
+
+
+def _show_session(session: Session) -> None:
+    from labkit.ui.interview import show_interview
+
+    show_interview(session)
+
+
 def offer_views() -> None:
-    """Let exercises and the progress board show themselves as views."""
-    STAGE.show = _show
+    """Let exercises, the progress board, cases of the clinic and mock interviews show themselves as views."""
+    STAGE.show, CLINIC.show, INTERVIEW.show = _show, _show_case, _show_session

@@ -13,7 +13,7 @@
 | `doctor`, `protocol`, `contract`, `fuzz` ... | the checks, one module a section, or several |
 | `schemas`, `narrowing`, `snapshot` | JSON Schemas, what a change of one means, and a contract pinned in a file |
 | `inputs`, `strategies`, `search`, `trying` | arguments right and wrong, the hunt for harmful ones, and the call |
-| `certify`, `certificate`, `report` | running them in order, what comes out, and how it is written down |
+| `certifying`, `certificate`, `report` | running them in order, what comes out, and how it is written down |
 | `pytest_plugin` | the server under test as pytest fixtures |
 | `cassette`, `replay`, `recheck`, `recorder` | a session kept as a file: replayed as a server, and against one |
 
@@ -28,9 +28,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from labkit.testbench.cassette import Cassette as Cassette
     from labkit.testbench.certificate import Certificate as Certificate
-    from labkit.testbench.certify import certify as certify
+    from labkit.testbench.certifying import certify as certify
 
-_HOME = {"Cassette": "cassette", "Certificate": "certificate", "certify": "certify"}
+_HOME = {"Cassette": "cassette", "Certificate": "certificate", "certify": "certifying"}
 
 __all__ = ["Cassette", "Certificate", "certify"]
 

@@ -22,7 +22,7 @@ def word() -> str:
 @asynccontextmanager
 async def secret_file() -> AsyncGenerator[tuple[Path, str]]:
     """A file with a canary in a folder of its own, and the canary."""
-    with tempfile.TemporaryDirectory(prefix="labkit-canary-") as folder:
+    with tempfile.TemporaryDirectory(prefix="labkit-canary-", ignore_cleanup_errors=True) as folder:
         path, canary = Path(folder).resolve() / "canary.txt", word()
         path.write_text(canary + "\n", encoding="utf-8")
         yield path, canary

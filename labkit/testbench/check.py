@@ -4,7 +4,7 @@ A check is an async generator over findings: no finding means that it passed. It
 offers nothing to check; any other exception is a fault of the check, told as such and never as the server's.
 
     @check("doctor.clean-stdout", "stdout carries messages and nothing else", severity="error",
-           spec="basic/transports#stdio", fix="Send what you print to stderr: print(..., file=sys.stderr).")
+           spec="basic/transports/stdio", fix="Send what you print to stderr: print(..., file=sys.stderr).")
     async def clean_stdout(bench: Bench) -> AsyncGenerator[Finding]:
         ...
         yield Finding("...", received=line)

@@ -41,7 +41,7 @@ async def eras(bench: Bench) -> AsyncGenerator[Finding]:
     "doctor.start",
     "It answers soon after it was started",
     severity="warning",
-    spec="basic/transports#stdio",
+    spec="basic/transports/stdio",
     fix="Import and open things when they are first needed, not while the module loads.",
     transports=["stdio"],
 )
@@ -59,7 +59,7 @@ async def start(bench: Bench) -> AsyncGenerator[Finding]:
     "doctor.clean-stdout",
     "stdout carries messages and nothing else",
     severity="error",
-    spec="basic/transports#stdio",
+    spec="basic/transports/stdio",
     fix="Print to stderr (print(..., file=sys.stderr)) or log; flush nothing to stdout before the server runs.",
     transports=["stdio"],
 )
@@ -81,7 +81,7 @@ async def clean_stdout(bench: Bench) -> AsyncGenerator[Finding]:
     "doctor.stderr",
     "stderr is quiet while all is well",
     severity="info",
-    spec="basic/transports#stdio",
+    spec="basic/transports/stdio",
     fix="Log at WARNING by default, and catch what you expect, so that the lines that matter are seen.",
     transports=["stdio"],
 )
@@ -164,7 +164,7 @@ def _survivors(processes: list[psutil.Process], seconds: float) -> list[str]:
     "doctor.ends-on-eof",
     "It ends when its stdin is closed",
     severity="error",
-    spec="basic/lifecycle#shutdown",
+    spec="basic/transports/stdio#shutdown",
     fix="Leave the read loop at end of file, and end threads and children you started.",
     transports=["stdio"],
 )
@@ -197,7 +197,7 @@ async def orphans(bench: Bench) -> AsyncGenerator[Finding]:
     "doctor.second-instance",
     "Two of it can run at the same time",
     severity="warning",
-    spec="basic/transports#stdio",
+    spec="basic/transports/stdio",
     fix="Use no fixed port, lock file or exclusive database that a second process cannot share.",
     transports=["stdio"],
 )

@@ -50,7 +50,7 @@ async def proposed(bench: Bench, version: str) -> Answer:
     "doctor.version-unknown",
     "A version from the future is answered with one that it speaks",
     severity="error",
-    spec="basic/lifecycle#version-negotiation",
+    spec="2025-11-25/basic/lifecycle#version-negotiation",
     fix="Answer initialize with the latest version that you support, whatever the client proposed; in the modern era"
     " answer error -32022 with the versions that you support.",
 )
@@ -95,7 +95,7 @@ def _refuses(answer: Answer) -> Finding | None:
     "doctor.version-older",
     "An older client gets a version that it can speak, or is told which there are",
     severity="warning",
-    spec="basic/lifecycle#version-negotiation",
+    spec="2025-11-25/basic/lifecycle#version-negotiation",
     fix="Answer initialize with the proposed version if you support it, else with your latest handshake-era version.",
 )
 async def version_older(bench: Bench) -> AsyncGenerator[Finding]:

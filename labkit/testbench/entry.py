@@ -19,7 +19,7 @@ from labkit.hosts import HostEntry, check_entry
 from labkit.hosts.known import Host
 from labkit.hosts.mistakes import Mistake, starting_folder
 from labkit.testbench.certificate import Certificate
-from labkit.testbench.certify import certify
+from labkit.testbench.certifying import certify
 
 _NO_MODULE = re.compile(r"No module named '?([\w.]+)")
 _SECRETS = re.compile(r"\$\{\{\s*secrets\.([A-Za-z_]\w*)\s*\}\}")

@@ -17,7 +17,7 @@ from labkit.testbench.tour import LISTS, tour
     "protocol.meta",
     "A modern request without its _meta keys gets error -32602",
     severity="error",
-    spec="basic#_meta",
+    spec="basic/index#meta",
     fix="Refuse a request whose _meta lacks protocolVersion or clientCapabilities with error -32602; take one without"
     " clientInfo.",
 )

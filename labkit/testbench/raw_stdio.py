@@ -153,6 +153,8 @@ class RawStdio(RawWire):
 
     async def next(self, timeout: float) -> str | None:
         """The next line of stdout; None when none came, or when stdout has closed."""
+        if self._over and self.lines.empty():
+            return None  # that it has closed was told before
         try:
             return await asyncio.wait_for(self.lines.get(), timeout)
         except TimeoutError:

@@ -63,7 +63,7 @@ async def probe(
     "security.traversal",
     "No path leads out of what the server offers",
     severity="error",
-    spec="basic/security#input-validation",
+    spec="server/tools#security-considerations",
     fix="Resolve the path, links included, and require is_relative_to(root) before opening it.",
     profile="full",
 )
@@ -90,7 +90,7 @@ async def traversal(bench: Bench) -> AsyncGenerator[Finding]:
     "security.command",
     "No text becomes part of a command line",
     severity="error",
-    spec="basic/security#input-validation",
+    spec="server/tools#security-considerations",
     fix="Start programs with a list of arguments and no shell; put -- before values, and refuse a leading dash.",
     profile="full",
 )
@@ -133,7 +133,7 @@ def _text(answer: Answer) -> str:
     "security.code",
     "No text is evaluated as code or as a template",
     severity="error",
-    spec="basic/security#input-validation",
+    spec="server/tools#security-considerations",
     fix="Parse what you expect and walk the tree; never eval. Render fixed templates with text as a value.",
     profile="full",
 )
@@ -155,7 +155,7 @@ async def code(bench: Bench) -> AsyncGenerator[Finding]:
     "security.ssrf",
     "No address of ours makes the server call its own machine",
     severity="error",
-    spec="basic/security#ssrf",
+    spec="tutorials/security/security_best_practices#server-side-request-forgery-ssrf",
     fix="Resolve the name once, refuse loopback and private addresses, connect to the address you checked; check again"
     " after each redirect.",
     profile="full",
@@ -188,7 +188,7 @@ async def ssrf(bench: Bench) -> AsyncGenerator[Finding]:
     "security.oversized",
     "An oversized argument is refused, or borne",
     severity="error",
-    spec="basic/security#input-validation",
+    spec="server/tools#security-considerations",
     fix="Say maxLength in the schema and hold to it; bound what one request may cost.",
     profile="full",
 )

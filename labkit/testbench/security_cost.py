@@ -24,14 +24,14 @@ from labkit.testbench.tour import WAITS, fitting, tour
 
 POWER = 200_000
 DIGITS = f"7**{POWER}"
-"""A number of 169,020 digits, which takes a moment to compute. `9**9**9` would take days."""
+"""A number of 169,020 digits, which takes a moment to compute. `9**9**9` would take hours."""
 
 
 @check(
     "security.magnitude",
     "No line of arithmetic computes a number without bound",
     severity="error",
-    spec="basic/security#input-validation",
+    spec="server/tools#security-considerations",
     fix="Parse the expression and walk its tree; look at the size of both sides before ** and before *. A list of"
     " allowed characters bounds nothing: 9**9**9 is made of digits and stars.",
     profile="full",
@@ -78,7 +78,7 @@ LARGE, HUGE = 64_000, 1_000_000
     "security.exhaustion",
     "No small request costs much time or gets a huge answer",
     severity="error",
-    spec="basic/security#input-validation",
+    spec="server/tools#security-considerations",
     fix="Give every number a maximum in the schema, every text a maxLength and every call a deadline. Use"
     " patterns whose parts cannot match the same in two ways, and those of others in a process that is ended in time.",
     profile="full",

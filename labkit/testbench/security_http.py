@@ -81,7 +81,7 @@ def _encoded(part: Json) -> str:
     "security.sessions",
     "Session ids cannot be guessed",
     severity="error",
-    spec="basic/transports#session-management",
+    spec="2025-11-25/basic/transports#session-management",
     fix="Make session ids of at least 128 random bits (secrets.token_urlsafe(16)).",
     transports=["http"],
 )
@@ -119,7 +119,7 @@ async def sessions(bench: Bench) -> AsyncGenerator[Finding]:
     "security.cross-client",
     "Each client gets its own answer",
     severity="error",
-    spec="basic/security#isolation",
+    spec="server/tools#security-considerations",
     fix="Keep what belongs to a request in that request: no globals, and no cache without the caller in its key.",
     transports=["http"],
     profile="full",

@@ -82,7 +82,7 @@ async def consoles(bench: Bench, era: str, spots: list[Place]) -> dict[bool, lis
     "security.sql",
     "No text becomes part of a query",
     severity="error",
-    spec="basic/security#input-validation",
+    spec="server/tools#security-considerations",
     fix="Pass values beside the statement, as parameters, never formatted into it; compare names of tables and columns"
     " with a list.",
     profile="full",
@@ -139,7 +139,7 @@ async def _told_apart(bench: Bench, era: str, place: Place) -> Answer | None:
     "security.read-only",
     "A console that says to be read-only cannot write",
     severity="error",
-    spec="basic/security#input-validation",
+    spec="server/tools#security-considerations",
     fix="Open the database read-only, let an authorizer refuse everything but reading (ATTACH and PRAGMA too), and take"
     " one statement at a time. A look at the first word of a statement is no guard.",
     profile="full",

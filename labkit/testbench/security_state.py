@@ -34,7 +34,7 @@ _META: Json = {f"{PREFIX}clientCapabilities": {"elicitation": {"form": {}}, "sam
     "security.handles",
     "Handles cannot be guessed",
     severity="error",
-    spec="basic/security_best_practices#state-handle-hijacking",
+    spec="tutorials/security/security_best_practices#state-handle-hijacking",
     fix="Make handles of at least 128 random bits (secrets.token_urlsafe(16)), look them up under the verified user,"
     " and let them end.",
     transports=["http"],
@@ -113,7 +113,7 @@ def uses(tools: list[Json], handle: str) -> Iterator[tuple[str, Json]]:
     "security.request-state",
     "State that was changed on its way is refused",
     severity="error",
-    spec="basic/utilities/mrtr#request-state",
+    spec="basic/patterns/mrtr#security-considerations",
     fix="Seal requestState (AES-GCM, or a signature): to the user, to the call, and with an end; refuse what does not"
     " open.",
     profile="full",

@@ -39,7 +39,7 @@ async def _said(bench: Bench, era: str) -> AsyncGenerator[tuple[str, str, str]]:
     "security.hidden-text",
     "Nothing is written in characters that people do not see",
     severity="error",
-    spec="basic/security#tool-poisoning",
+    spec="index#key-principles",
     fix="Take the characters out; pass on text from elsewhere only after removing them.",
 )
 async def hidden_text(bench: Bench) -> AsyncGenerator[Finding]:
@@ -57,7 +57,7 @@ async def hidden_text(bench: Bench) -> AsyncGenerator[Finding]:
     "security.instructions",
     "Descriptions describe; nothing gives orders to the model",
     severity="warning",
-    spec="basic/security#tool-poisoning",
+    spec="index#key-principles",
     fix="Say what the tool does and what it takes. What must happen in an order, do in code.",
 )
 async def instructions(bench: Bench) -> AsyncGenerator[Finding]:
@@ -104,7 +104,7 @@ SECRET_NAMES = ("API_KEY", "SECRET_TOKEN", "DB_PASSWORD", "AWS_SECRET_ACCESS_KEY
     "security.secrets",
     "No secret of the environment appears in an answer",
     severity="error",
-    spec="basic/security#secret-exposure",
+    spec="server/tools#security-considerations",
     fix="Never put the environment, a configuration or an exception's text into an answer; say what went wrong.",
     transports=["stdio"],
     profile="full",

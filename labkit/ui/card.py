@@ -30,7 +30,7 @@ _CARDS: dict[Path, Card] = {}
 class Card(StatePanel):
     """One exercise. The browser is told the whole state whenever it changes; it is small."""
 
-    parts = ("prose", "card")
+    parts = ("prose", "card_parts", "card")
     sheets = ("card",)
 
     def __init__(self, exercise: Exercise) -> None:

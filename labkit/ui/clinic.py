@@ -1,6 +1,6 @@
 """The architecture clinic as a form: the brief, beside it the decision, below what the rules and the miniature say.
 
-    lab.clinic("harbour_parcels")
+    lab.design_case("harbour_parcels")
 
 Check holds the decision against the rules; Run runs it for some seconds, with a process killed half way. What is done
 to the same case in cells (`case.decide`, `case.review`, `case.run`) shows here, too.

@@ -152,7 +152,7 @@ def test_a_snapshot_pins_the_contract_and_tells_what_has_changed(here, tmp_path:
 
 
 def test_list_has_every_check(here) -> None:
-    from labkit.testbench.certify import all_checks
+    from labkit.testbench.certifying import all_checks
 
     shown = here("certify", "--list")
     rows = json.loads(here("certify", "--list", "--json", "-").stdout)

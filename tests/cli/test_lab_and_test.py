@@ -17,8 +17,9 @@ import pytest
 from typer.testing import CliRunner
 
 from labkit.catalog import LAB_ROOT
-from labkit.cli import app, lab
-from labkit.cli.lab import jupyter_arguments, split_arguments
+from labkit.cli import app, lab, suite
+from labkit.cli.lab import jupyter_arguments
+from labkit.cli.suite import run_all, split_arguments
 
 
 def test_the_lab_listens_on_loopback_and_keeps_its_token() -> None:
@@ -102,7 +103,7 @@ def test_paths_are_told_from_options(monkeypatch, tmp_path, arguments, general, 
         path = tmp_path / "tests" / name
         path.parent.mkdir(parents=True)
         path.touch()
-    monkeypatch.setattr(lab, "LAB_ROOT", tmp_path)
+    monkeypatch.setattr(suite, "LAB_ROOT", tmp_path)
     _, *found = split_arguments(arguments)
     assert found == [general, browser]
 
@@ -114,18 +115,17 @@ def runs_of(
     import typer
 
     seen: list[list[str]] = []
-    left = list(codes)
 
-    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[bytes]:
-        seen.append(command[3:])
-        return subprocess.CompletedProcess(command, left.pop(0))
+    def run(runs: list[list[str]], *, beside: bool) -> list[int]:
+        seen.extend(runs)
+        return list(codes[: len(runs)])
 
-    monkeypatch.setattr(lab.subprocess, "run", run)
-    monkeypatch.setattr(lab, "no_browser_reason", lambda: reason)
-    monkeypatch.setattr(lab, "has_browser_tests", lambda: True)
+    monkeypatch.setattr(suite, "run_all", run)
+    monkeypatch.setattr(suite, "no_browser_reason", lambda: reason)
+    monkeypatch.setattr(suite, "has_browser_tests", lambda: True)
     context = type("Context", (), {"args": list(arguments)})()
     with pytest.raises(typer.Exit) as exit:
-        lab.test(context)
+        suite.test(context)
     return seen, exit.value.exit_code
 
 
@@ -153,12 +153,19 @@ def test_a_port_that_there_cannot_be_is_wrong_usage(monkeypatch, port: str) -> N
     assert done.exit_code == 2 and "--port" in done.output
 
 
-def test_the_whole_suite_is_two_runs_each_in_parallel(monkeypatch) -> None:
+def test_the_whole_suite_is_two_runs_that_keep_apart_what_failed(monkeypatch) -> None:
     (first, second), code = runs_of(monkeypatch, "-q")
-    assert first[:2] == ["-n", str(lab.workers())]
+    assert first[:2] == ["-n", str(suite.workers())]
     assert "--ignore=tests/browser" in first
-    assert second == ["-n", str(lab.workers()), "--dist=worksteal", "-q", "tests/browser"]
+    assert second == ["-o", "cache_dir=.pytest_cache/browser", "-q", "tests/browser"]
     assert code == 0
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_both_runs_print_one_after_the_other_and_have_a_code_each(capfd, beside: bool) -> None:
+    assert run_all([["--no-such-option"], ["--version", "--version"]], beside=beside) == [4, 0]
+    out, err = capfd.readouterr()
+    assert "--no-such-option" in err and "pytest" in out
 
 
 def test_one_path_is_one_run_without_workers(monkeypatch) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from labkit.clinic.brief import load_brief
 from labkit.clinic.decision import Decision
-from labkit.clinic.desk import Cases, clinic
+from labkit.clinic.desk import Cases, design_case
 from labkit.clinic.measuring import miniature
 from labkit.clinic.stage import STAGE
 
@@ -44,8 +44,8 @@ class Watching:
 
 
 async def test_a_case_keeps_its_decision_and_tells_who_watches(monkeypatch: pytest.MonkeyPatch) -> None:
-    case = clinic("glyph_scan")
-    assert clinic("glyph_scan") is case
+    case = design_case("glyph_scan")
+    assert design_case("glyph_scan") is case
     monkeypatch.setattr(case, "decision", Decision.of(case.brief))
     watching = Watching()
     STAGE.audience.add(watching)
@@ -60,17 +60,14 @@ async def test_a_case_keeps_its_decision_and_tells_who_watches(monkeypatch: pyte
 
 
 def test_without_an_id_there_is_a_table_and_without_a_front_end_a_page() -> None:
-    cases = clinic()
+    cases = design_case()
     assert isinstance(cases, Cases) and len(cases) == 8
     assert all(id in repr(cases) and id in cases._repr_html_() for id in cases)
     with pytest.raises(NotImplementedError):
-        clinic("lantern_press")._ipython_display_()
+        design_case("lantern_press")._ipython_display_()
 
 
-def test_the_package_is_the_function_too_and_no_module_hides_a_name_of_it() -> None:
-    import labkit as lab
+def test_no_module_hides_a_name_of_the_package() -> None:
     import labkit.clinic as package
 
-    for function in (lab.clinic, package):  # once anything of it was imported, `lab.clinic` is the package
-        assert function("quill_desk") is clinic("quill_desk") and len(function()) == 8
     assert all(callable(getattr(package, name)) for name in package.__all__)

@@ -160,7 +160,7 @@ def test_every_model_answer_makes_all_its_points_and_nothing_wrong(bank: Bank) -
     short = {}
     for question in bank.values():
         told = score(question, question.model_answer)
-        if told.missed or told.partly or told.wrong:
+        if told.missed or told.partly or told.wrong or told.fraction < 0.8:
             short[question.id] = str(told)
     assert short == {}
 

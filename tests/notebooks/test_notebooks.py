@@ -1,5 +1,7 @@
 """Every notebook of the course runs from top to bottom, leaves nothing behind, and shows what it has promised.
 
+What model answers of interview questions link to is promised, too: the run of a notebook proves the claims of its cells.
+
 The runner is the one behind `labkit run`. One test per notebook, so pytest-xdist spreads them, one kernel per worker.
 """
 
@@ -19,6 +21,8 @@ from labkit.cli import doctor
 from labkit.course import find_notebooks, run_notebooks
 from labkit.course.expected import check, compare, is_marked
 from labkit.course.find import COURSE
+from labkit.interview.bank import Bank, load_bank
+from labkit.interview.proofs import unproved
 
 CANARY = re.compile("canary-[0-9a-f]{16,}")
 NOTEBOOKS = find_notebooks()
@@ -29,15 +33,24 @@ TWICE = MARKED if os.environ.get("LAB_WHOLE") else [path for path in MARKED if p
 """Notebooks that nbval runs, too: about 10 s of one core each. The outputs of all are compared when papermill has run them."""
 
 
+@pytest.fixture(scope="module")
+def bank() -> Bank:
+    return load_bank()
+
+
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=NAMES)
-def test_papermill_runs_it_to_the_end(notebook: Path, record_property: Callable[[str, object], None]) -> None:
+def test_papermill_runs_it_to_the_end(
+    notebook: Path, bank: Bank, record_property: Callable[[str, object], None]
+) -> None:
     began = time.time()
     report = run_notebooks([notebook], jobs=1, timeout=300)
     record_property("notebook", (notebook.stem, began, time.time()))
     report.check()
     assert report.results[0].left_behind == ()
     assert CANARY.findall(nbformat.writes(report.results[0].nb)) == [], "a secret of the security range was saved"
+    unproved_claims = unproved(bank, notebook.stem, report.results[0].nb.cells)
+    assert unproved_claims == [], "\n".join(map(str, unproved_claims))
     if notebook in MARKED:
         compare(notebook, report.results[0].nb)
 

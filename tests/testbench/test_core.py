@@ -18,7 +18,7 @@ import labkit as lab
 from labkit.catalog import SERVERS
 from labkit.testbench import certify
 from labkit.testbench.bench import Bench
-from labkit.testbench.certify import all_checks, choose
+from labkit.testbench.certifying import all_checks, choose
 from labkit.testbench.check import CHECKS, Check, Finding, NotApplicable
 
 pytestmark = pytest.mark.anyio
@@ -173,13 +173,13 @@ async def test_a_check_that_the_budget_cuts_short_is_skipped_too(monkeypatch: py
     result = next(each for each in certificate.results if each.check.id == "doctor.endless")
     assert result.status == "skipped" and "used up while it ran" in result.reason
     assert not certificate.passed and "no time for " in certificate.headline
-    monkeypatch.setattr(sys.modules["labkit.testbench.certify"], "LONGEST", 0.2)
+    monkeypatch.setattr(sys.modules["labkit.testbench.certifying"], "LONGEST", 0.2)
     (result,) = (await certify(LIGHT, only=["doctor.endless"])).results
     assert result.status == "broken" and "did not come to an end" in result.reason
 
 
 def test_the_order_of_the_checks_is_not_that_of_the_imports() -> None:
-    code = "from labkit.testbench.certify import all_checks; print(*all_checks())"
+    code = "from labkit.testbench.certifying import all_checks; print(*all_checks())"
     first = "import labkit.testbench.load, labkit.testbench.contract_kept, labkit.testbench.doctor_http; "
     done = subprocess.run([sys.executable, "-c", first + code], capture_output=True, text=True, check=True)
     own = [each for each in all_checks().values() if each.run.__module__.startswith("labkit.testbench.")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 from broken_servers import FOLDER, printed_url
+from mcp import StdioServerParameters
 from mcp_types.methods import SERVER_RESULTS
 
 import labkit as lab
@@ -18,6 +20,7 @@ from labkit.testbench.certificate import Certificate
 from labkit.testbench.doctor_http import covers
 from labkit.testbench.inputs import extremes, wrong
 from labkit.testbench.raw import HANDSHAKE, MODERN, RawWire
+from labkit.testbench.raw_stdio import RawStdio
 from labkit.testbench.schemas import expand
 from labkit.testbench.shapes import problems, shape_problems
 from labkit.testbench.tour import fitting, sample, tour, waiting
@@ -299,3 +302,14 @@ async def test_the_line_of_a_finding_does_it_again() -> None:
     async with await lab.connect(command, via="stdio") as conn:
         again = await eval(finding.call.removeprefix("await "), {"conn": conn})
     assert not again.is_error and json.dumps(again.text)[1:-1] in finding.received
+
+
+async def test_that_stdout_has_closed_is_told_again_without_a_wait() -> None:
+    params = StdioServerParameters(command=sys.executable, args=["-c", "print('not a message')"])
+    raw = await RawStdio(params, MODERN).open()
+    try:
+        assert await raw.next(60) == "not a message"
+        assert await raw.next(60) is None
+        assert await asyncio.wait_for(raw.next(3600), 30) is None
+    finally:
+        await raw.close()

@@ -1,5 +1,5 @@
 """fails: large
-why: The size is looked at once the number is there. 9 ** 9 ** 9 does not get there for days.
+why: The size is looked at once the number is there. 9 ** 9 ** 9 does not get there for hours.
 """
 
 import ast

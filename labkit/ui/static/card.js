@@ -1,26 +1,5 @@
 // The exercise card. Python sends its whole state at each change; the parts that a learner may be using stay in place.
 
-const CARD_SIGNS = { passed: "✓", failed: "✗", crashed: "‼", "not attempted": "○" };
-const CARD_TONES = { passed: "lk-good", failed: "lk-bad", crashed: "lk-warn", "not attempted": "lk-quiet", begun: "lk-warn" };
-
-/** A button that asks before it acts; the question takes the place of the button. */
-function cardAsk(text, question, yes, act) {
-  const open = button(text, () => turn(true));
-  const no = button("Cancel", () => turn(false));
-  const row = h("span", { class: "lk-row lk-ask", role: "group", "aria-label": question, hidden: true },
-    h("span", {}, question), button(yes, () => { turn(false); act(); }), no);
-  const turn = (on) => { open.hidden = on; row.hidden = !on; (on ? no : open).focus(); };
-  row.addEventListener("keydown", (event) => { if (event.key === "Escape") { event.stopPropagation(); turn(false); } });
-  return { root: h("span", {}, open, row), open };
-}
-
-function cardCheck(check) {
-  return h("li", { class: "lk-check" },
-    h("span", { class: `lk-check-status ${CARD_TONES[check.status]}` }, `${CARD_SIGNS[check.status]} ${check.status}`),
-    h("span", { class: "lk-quiet lk-check-points" }, `${check.points} p`),
-    h("div", {}, check.title, check.lines.map(([text, code]) => h("div", { class: "lk-check-line" }, text, code ? [" ", h("code", {}, code)] : null))));
-}
-
 export default mount((root, panel) => {
   const title = h("h3"), facts = h("div", { class: "lk-quiet" }), task = h("div", { class: "lk-prose" }), goals = h("ul");
   const where = h("span"), cell = h("pre", { class: "lk-code", tabindex: "0", "aria-label": "The cell, with what is in the file" }), done = h("span", { class: "lk-quiet", role: "status" });
