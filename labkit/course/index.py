@@ -8,6 +8,7 @@ By subject, by notebook, by server, and by section of the texts that the course 
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -104,14 +105,17 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Write the page, or with `--check` only look at it. The exit code."""
+    parser = argparse.ArgumentParser(prog=AGAIN, description="Write notebooks/index.md from notebooks/sources.toml.")
+    parser.add_argument("--check", action="store_true", help="only say whether it is up to date")
+    only_check = parser.parse_args(arguments).check
     sources = read_sources()
     places = Places(awaited=sources.awaited)
     if problems := sources.problems(places):
         print("notebooks/sources.toml cannot be used:", *problems, sep="\n  ", file=sys.stderr)
         return 1
-    if "--check" in arguments:
+    if only_check:
         there = current(places)
         print("notebooks/index.md is " + ("up to date" if there else f"out of date; write it with: {AGAIN}"))
         return 0 if there else 1
@@ -123,4 +127,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

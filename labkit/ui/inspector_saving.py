@@ -6,6 +6,7 @@ import json
 import os
 import pprint
 import re
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any, cast
@@ -150,6 +151,9 @@ def connecting_code(conn: Connection, entry: Entry | None = None, *, sync: bool 
     for name in ("env", "headers"):
         if pairs := cast("dict[str, str]", made.get(name) or {}):
             options.append(f"{name}={_pairs_code(pairs, imports)}")
+    if tls := conn._link.plan.tls:  # pyright: ignore[reportPrivateUsage]
+        files = {name: file for name, file in asdict(tls).items() if file}
+        options.append(f"tls={files!r}")
     if folder := made.get("cwd") or (Path.cwd() if _is_command(conn) else None):
         options.append(f"cwd={_path_code(Path(folder), imports)}")
     for name, code in _replies(entry).items() if entry else ():

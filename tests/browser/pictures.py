@@ -34,6 +34,8 @@ class Picture:
 
     cells: tuple[str, ...]
     act: Callable[[NotebookPage, Locator], Locator]
+    height: int = 0
+    """Pixels from the top that are kept; 0 for all."""
 
 
 def _card(nb: NotebookPage, output: Locator) -> Locator:
@@ -82,6 +84,23 @@ def _open(words: str) -> Callable[[NotebookPage, Locator], Locator]:
     return act
 
 
+def _interview(nb: NotebookPage, output: Locator) -> Locator:
+    view = output.get_by_role("region", name="Mock interview: Server developer")
+    view.get_by_label("Your answer", exact=True).fill(
+        "Put several copies of the server behind a load balancer. Since 2026-07-28 each request says all that it needs, "
+        "so any copy can answer it. MCP needs sticky sessions because it is stateful."
+    )
+    view.get_by_role("button", name="Answer", exact=True).click()
+    expect(view.get_by_role("list", name="Points")).to_contain_text("Why that is wrong")
+    return view
+
+
+def _clinic(nb: NotebookPage, output: Locator) -> Locator:
+    panel = output.locator(".labkit-panel").first
+    expect(panel).to_contain_text("of 100 points")
+    return panel
+
+
 WORK = "import os\nos.environ['LABKIT_WORK'] = os.path.abspath({!r})"
 CALLS = (
     "calc = await lab.connect('calculator', via='stdio')\n"
@@ -98,6 +117,28 @@ PICTURES_OF = {
     "eras": Picture((IMPORT, "await lab.compare_eras('calculator')"), _open("result tools/list")),
     "card": Picture((f"{WORK.format('work')}\n{IMPORT}", f"ex = lab.exercise({EXERCISE!r})"), _card),
     "board": Picture((f"{WORK.format('board')}\n{IMPORT}\n{PASS}", "lab.progress()"), _board),
+    "interview": Picture(
+        (
+            f"{WORK.format('interview')}\n{IMPORT}\nlab.mock_interview",
+            "from labkit.interview.drawing import Item\nfrom labkit.interview.session import Session\n"
+            "Session.of([\n"
+            "    Item('question', 'how-to-scale', 'How do you scale?', 4, 'scaling'),\n"
+            "    Item('kata', '27_token_bucket', 'A bucket without a timer', 20, 'production'),\n"
+            "    Item('design', 'harbour_parcels', 'Harbour parcels', 20, 'design'),\n"
+            "], 'server-developer', 45)",
+        ),
+        _interview,
+    ),
+    "clinic": Picture(
+        (
+            f"{IMPORT}\ncase = lab.design_case('harbour_parcels')\n"
+            "case.decide(packaging='monolith', parts=[{'families': list(case.brief.families), 'least': 4, 'most': 4}])\n"
+            "case.review(); await case.run(fast=True)",
+            "case",
+        ),
+        _clinic,
+        height=1090,
+    ),
     "fleet": Picture(
         (
             f"{IMPORT}\nserver = await lab.serve('notes')\nfar = await lab.connect(server.url)",
@@ -141,7 +182,8 @@ def _take(nb: NotebookPage, picture: Picture, target: Path) -> None:
     nb.page.mouse.move(0, 0)
     shown.screenshot(path=str(target), animations="disabled")
     with Image.open(target) as image:
-        small = image.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE)
+        kept = image.crop((0, 0, image.width, picture.height or image.height))
+        small = kept.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE)
     small.save(target, optimize=True)
 
 

@@ -1,4 +1,4 @@
-"""Pages of labkit's public names, made of their docstrings by pdoc (the extra `docs`), without its pages around them."""
+"""Pages of labkit's public names, made of their docstrings by pdoc (the extra `docs`), in the frame of the site."""
 
 # pdoc is an extra, and not installed everywhere.
 # pyright: reportMissingImports=false, reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -58,7 +58,7 @@ def api_pages() -> list[Page]:
     names = module_names()
     pdoc.render.configure(docformat="markdown", include_undocumented=False, search=False, show_source=False)
     ours = jinja2.DictLoader({"frame.html.jinja2": _FRAME})
-    loader, autoescape = pdoc.render.env.loader, pdoc.render.env.autoescape
+    loader = pdoc.render.env.loader
     pdoc.render.env.loader = jinja2.ChoiceLoader([ours, loader])
     try:
         with warnings.catch_warnings():
@@ -67,7 +67,7 @@ def api_pages() -> list[Page]:
             modules = {name: pdoc.doc.Module(importlib.import_module(name)) for name in names}
             made = [_page(name, pdoc.render.html_module(module, modules), module) for name, module in modules.items()]
     finally:
-        pdoc.render.env.loader, pdoc.render.env.autoescape = loader, autoescape
+        pdoc.render.env.loader = loader
     rows = "".join(
         f'<tr><td><a href="site:{each.name}"><code>{name}</code></a></td>'
         f"<td>{html.escape(_first_sentence(modules[name].docstring))}</td></tr>"
@@ -92,7 +92,7 @@ def _page(name: str, markup: str, module: Any) -> Page:
 
     parts = name.split(".")
     public = tuple(
-        Heading(2, member.qualname, f"{name}.{member.qualname}")
+        Heading(2, member.qualname, member.qualname)
         for member in module.flattened_own_members
         if f'id="{member.qualname}"' in body
     )

@@ -109,7 +109,6 @@ def assets(pages: Iterable[Page]) -> dict[str, str]:
     return {
         "assets/site.css": (HERE / "site.css").read_text(encoding="utf-8") + _highlighting(),
         "assets/site.js": (HERE / "site.js").read_text(encoding="utf-8"),
-        "assets/search.json": told + "\n",
         "assets/search.js": f"window.labSearch = {told};\n",
     }
 

@@ -16,7 +16,7 @@ _IMAGE = re.compile(r"<img\b([^>]*?)/?>", re.S)
 _HREF = re.compile(r"(?<![\w-])href\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _SRC = re.compile(r"(?<![\w-])src\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _ALT = re.compile(r"(?<![\w-])alt\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
-_NOT_OUT_THERE = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\]|.*\.(example|test|invalid|localhost)|example\.\w+)\.?")
+_NOT_OUT_THERE = re.compile(r"localhost|127\.\d+\.\d+\.\d+|::1|(.*\.)?(example|test|invalid|localhost|example\.\w+)")
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Links:
             target = self.target(page, html.unescape(href[1] or href[2] or ""), words)
             if target is None:
                 return f'<span class="nolink">{words}</span>'
-            return f"<a{_HREF.sub(lambda _: f'href="{html.escape(target)}"', attributes)}>{words}</a>"
+            return f"<a{_with(_HREF, 'href', target, attributes)}>{words}</a>"
 
         def image(match: re.Match[str]) -> str:
             attributes = match[1]
@@ -50,7 +50,7 @@ class Links:
             if target is None:
                 return f'<span class="nolink">{words}</span>'
             described = "" if alt else ' alt="A figure that the cell draws"'
-            return f"<img{_SRC.sub(lambda _: f'src="{html.escape(target)}"', attributes)}{described}>"
+            return f"<img{_with(_SRC, 'src', target, attributes)}{described}>"
 
         return _LINK.sub(link, _IMAGE.sub(image, page.body))
 
@@ -91,6 +91,10 @@ class Links:
             self.left_out.append((page.name, src))
             return None
         return quote(way(page.name, name))
+
+
+def _with(pattern: re.Pattern[str], name: str, value: str, attributes: str) -> str:
+    return pattern.sub(lambda _: f'{name}="{html.escape(value)}"', attributes, count=1)
 
 
 def way(here: str, there: str) -> str:

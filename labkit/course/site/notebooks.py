@@ -1,4 +1,4 @@
-"""Executed notebooks as pages: what was run before or is run now, turned into HTML by nbconvert, without its page around.
+"""Executed notebooks as pages: what was run before or is run now, turned into HTML by nbconvert.
 
 nbconvert's own pages hold 300 kB of style each and load require.js, MathJax, Mermaid and widgets from other hosts. Here
 only the cells are taken from its template. What would need these: no notebook has formulas, a Mermaid diagram comes
@@ -86,9 +86,9 @@ def page(each: Executed, root: Path) -> Page:
     title = next((line[2:].strip() for line in first_words(nb) if line.startswith("# ")), each.source.stem)
     note = f'<p class="facts">{html.escape(each.how)} The notebook: <code>{html.escape(origin)}</code></p>'
     body = f'{note}<div class="notebook">{cells(nb)}</div>'
-    track = each.source.parent.name if origin.startswith("notebooks/") else "exercises"
-    name = origin.removesuffix(".ipynb") + ".html"
-    return Page(name, title.replace("`", ""), body, "Course", origin, group=track)
+    inside = origin.startswith("notebooks/")
+    section, track = ("Course", each.source.parent.name) if inside else ("Exercises", "")
+    return Page(origin.removesuffix(".ipynb") + ".html", title.replace("`", ""), body, section, origin, track)
 
 
 def first_words(nb: Mapping[str, Any]) -> list[str]:

@@ -70,14 +70,15 @@ def exercise_pages(root: Path, notebooks: Mapping[str, str]) -> list[Page]:
     if not specs:
         return []
     rows = "".join(
-        f'<tr><td><a href="{each.id}/task.md">{html.escape(each.title)}</a></td><td>{_notebook(each.notebook, notebooks)}</td>'
-        f"<td>{_kind(each)}</td><td>{each.minutes}</td><td>{each.points}</td><td>{'★' * each.difficulty}</td></tr>"
+        f'<tr><td><a href="{each.id}/task.md">{html.escape(each.title)}</a></td>'
+        f"<td>{_notebook(each.notebook, notebooks)}</td><td>{_kind(each)}</td><td>{each.minutes}</td>"
+        f"<td>{each.points}</td><td>{'★' * each.difficulty}</td></tr>"
         for each in specs
     )
     tutorial = ' <a href="tutorial.ipynb">The tutorial</a> shows how it goes.'
     body = (
-        f"<h1>Exercises</h1><p>{len(specs)} exercises, each with checks that say what is wrong and why. Open one in the "
-        f'lab with <code>lab.exercise("ID")</code>, or in a terminal with <code>labkit check ID</code>.'
+        f"<h1>Exercises</h1><p>{len(specs)} exercises, each with checks that say what is wrong and why. Open one in "
+        f'the lab with <code>lab.exercise("ID")</code>, or in a terminal with <code>labkit check ID</code>.'
         f"{tutorial if (folder / 'tutorial.ipynb').is_file() else ''}</p>"
         "<table><thead><tr><th>exercise</th><th>notebook</th><th>kind</th><th>minutes</th><th>points</th>"
         f"<th>difficulty</th></tr></thead><tbody>{rows}</tbody></table>"

@@ -47,7 +47,8 @@ export default mount((root, panel) => {
   const failed = (error) => { said.textContent = error.message; };
   panel.ask("brief").then((found) => {
     brief.replaceChildren(h("h3", {}, found.title), h("p", {}, found.company), h("p", {}, h("b", {}, found.asks)),
-      h("dl", { class: "lk-facts" }, found.facts.map(([label, text]) => [h("dt", {}, label), h("dd", {}, text)])),
+      // No dl: JupyterLab styles dt and dd itself.
+      h("ul", { class: "lk-facts" }, found.facts.map(([label, text]) => h("li", {}, h("span", { class: "lk-quiet" }, label), h("span", {}, text)))),
       table(found.families, null, "Tools"));
     return panel.ask("state").then((state) => {
       shown = JSON.stringify(state.decision);
