@@ -144,7 +144,8 @@ def test_notebooks_are_committed_without_outputs() -> None:
 
 def test_top_level_folders_are_those_of_the_plan() -> None:
     folders = {name.parts[0] for path in tracked_files() if len((name := path.relative_to(ROOT)).parts) > 1}
-    planned = {"notebooks", "exercises", "servers", "labkit", "tests", "deploy", "benchmarks", ".ci", ".devcontainer"}
+    planned = {"notebooks", "exercises", "interview", "servers", "labkit", "tests", "deploy", "benchmarks", ".ci"}
+    planned |= {".binder", ".devcontainer"}
     assert folders <= planned
     assert {"labkit", "tests", ".ci"} <= folders
 

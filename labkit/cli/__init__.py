@@ -22,6 +22,7 @@ from labkit.cli import gateway as gateway_
 from labkit.cli import hosts as hosts_
 from labkit.cli import interview as interview_
 from labkit.cli import load as load_
+from labkit.cli import site as site_
 from labkit.grading import cli as grading
 from labkit.services import cli as services
 
@@ -42,6 +43,7 @@ app.command("servers")(talk.servers)
 app.command("serve")(talk.serve)
 app.command("call")(talk.call)
 app.command("run")(notebooks.run)
+app.command("site")(site_.site)
 app.command("load")(load_.load)
 app.command("certify")(certify_.certify)
 app.command("record")(cassettes.record)

@@ -2,7 +2,7 @@
 
     python -m labkit.deploy.run server servers/hr/server.py       # the entry point of every image in deploy/images
     python -m labkit.deploy.run gateway deploy/gateway/microservices.json
-    labkit deploy check deploy                                    # Dockerfiles, Compose, Kubernetes, nginx
+    labkit deploy check deploy                                    # Dockerfiles, Compose, Kubernetes, nginx, systemd
 
 `settings` is what an entry point reads from its environment, `app` the HTTP side of a server (MCP at /mcp, and /health,
 /ready, /metrics, as the gateway has them), `run` starts it and ends it in an orderly way. `check` reads manifests and

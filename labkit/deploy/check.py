@@ -12,10 +12,12 @@ from labkit.deploy.kubernetes import Object, judge
 from labkit.deploy.nginx import judge_nginx
 from labkit.deploy.reading import table
 from labkit.deploy.rules import DeployError, Finding
+from labkit.deploy.systemd import judge_unit
 
 
 def check_path(path: str | Path) -> list[Finding]:
-    """All findings in a file, or in all Dockerfiles, Compose files, Kubernetes objects and nginx.conf below a folder.
+    """All findings in a file, or in all Dockerfiles, Compose files, Kubernetes objects, nginx.conf and systemd units
+    below a folder.
 
     Raises DeployError when there is none of these, or one cannot be read.
     """
@@ -33,12 +35,12 @@ def check_path(path: str | Path) -> list[Finding]:
                 raise DeployError(f"Cannot read {each}: {error}. Is it a text?") from error
     kinds = {name: kind_of(name, text) for name, text in texts.items()}
     if not any(kinds.values()):
-        raise DeployError(f"{path} has no Dockerfile, Compose file, Kubernetes object or nginx.conf.")
+        raise DeployError(f"{path} has no Dockerfile, Compose file, Kubernetes object, nginx.conf or systemd unit.")
     return check_files({name: text for name, text in texts.items() if kinds[name]})
 
 
 def check_text(text: str, name: str = "manifest.yaml") -> list[Finding]:
-    """All findings in one text; its name tells a Dockerfile and nginx.conf from YAML. Raises DeployError."""
+    """All findings in one text; its name tells a Dockerfile, nginx.conf or .service from YAML. Raises DeployError."""
     return check_files({name: text})
 
 
@@ -52,20 +54,24 @@ def check_files(files: Mapping[str, str]) -> list[Finding]:
             findings += _named(name, judge_dockerfile(text))
         elif kind == "nginx":
             findings += _named(name, judge_nginx(text))
+        elif kind == "systemd":
+            findings += _named(name, judge_unit(text))
         elif kind == "compose":
             findings += _named(name, judge_compose(documents(name, text)[0]))
         elif kind == "kubernetes":
             objects += [Object(name, each) for each in documents(name, text)]
         else:
-            raise DeployError(f"{name} is no Dockerfile, Compose file, Kubernetes object or nginx.conf that is known.")
+            raise DeployError(f"{name} is no Dockerfile, Compose, Kubernetes or nginx file or unit that is known.")
     return [*findings, *judge(objects)]
 
 
 def kind_of(name: str, text: str) -> str:
-    """ "dockerfile", "nginx", "compose", "kubernetes", or "" for what is none of these. Raises DeployError."""
+    """ "dockerfile", "nginx", "systemd", "compose", "kubernetes", or "" for none of these. Raises DeployError."""
     last = name.rpartition("/")[2]
     if last.startswith("Dockerfile") or last.endswith(".Dockerfile"):
         return "dockerfile"
+    if last.endswith(".service"):
+        return "systemd"
     if last.endswith(".conf"):
         return "nginx" if re.search(r"\bproxy_pass\b", text) else ""
     found = documents(name, text) if last.endswith((".yaml", ".yml")) else []
@@ -86,7 +92,7 @@ def documents(name: str, text: str) -> list[dict[str, Any]]:
 
 
 def _may_be(name: str) -> bool:
-    return "Dockerfile" in name or name.endswith((".yaml", ".yml", ".conf"))
+    return "Dockerfile" in name or name.endswith((".yaml", ".yml", ".conf", ".service"))
 
 
 def _named(name: str, findings: Iterable[Finding]) -> list[Finding]:

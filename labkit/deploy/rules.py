@@ -63,7 +63,7 @@ _ALL = [
         "secret-literal",
         "error",
         "Everybody who may read the manifest, the image or its history has the secret.",
-        "Refer to it: secretKeyRef in Kubernetes, secrets: and NAME_FILE in Compose.",
+        "Refer to it: secretKeyRef in Kubernetes, secrets: and NAME_FILE in Compose, LoadCredential= in systemd.",
     ),
     _rule(
         "shell-command",
@@ -81,7 +81,7 @@ _ALL = [
         "no-memory-limit",
         "error",
         "One server that leaks takes the memory of all others on its machine.",
-        "Set resources.limits.memory, and requests for the scheduler (in Compose: mem_limit).",
+        "Set resources.limits.memory, and requests for the scheduler (Compose: mem_limit, systemd: MemoryMax=).",
     ),
     _rule(
         "writable-root",
@@ -124,7 +124,7 @@ _ALL = [
         "short-grace",
         "error",
         "It is killed while it still answers: calls that a drain would have let end are lost.",
-        "terminationGracePeriodSeconds above DRAIN_SECONDS + GRACE_SECONDS (5 + 20 when they are not set).",
+        "terminationGracePeriodSeconds, or TimeoutStopSec=, above DRAIN_SECONDS + GRACE_SECONDS (5 + 20 if not set).",
     ),
     # several replicas
     _rule(
@@ -199,6 +199,25 @@ _ALL = [
         "warning",
         "A stream on which nothing is said for 60 s, a slow tool's, is cut.",
         "proxy_read_timeout above the longest call, such as 3600s.",
+    ),
+    # systemd
+    _rule(
+        "unit-as-root",
+        "error",
+        "Whoever takes over the server has the whole machine.",
+        "DynamicUser=yes, or a User= of its own that owns nothing but its data.",
+    ),
+    _rule(
+        "unit-open",
+        "warning",
+        "Whoever takes over the server sees the files and devices of everybody else on the machine.",
+        "ProtectSystem=strict, CapabilityBoundingSet= and the others; `systemd-analyze security` grades what is left.",
+    ),
+    _rule(
+        "unit-no-restart",
+        "error",
+        "A crash at night is an outage until somebody looks.",
+        "Restart=on-failure, with RestartSec=.",
     ),
 ]
 RULES: dict[str, Rule] = {rule.id: rule for rule in _ALL}

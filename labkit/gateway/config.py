@@ -21,6 +21,7 @@ from typing import Any
 from labkit.defences.identity_config import IdentityConfig
 from labkit.errors import GatewayConfigError, HostConfigError
 from labkit.hosts import read_host_file
+from labkit.session.tls import Tls
 
 HANDSHAKE_ERAS = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
 ERAS = ("auto", "2026-07-28", *HANDSHAKE_ERAS)
@@ -50,6 +51,8 @@ class BackendConfig:
     cwd: str | None = None
     url: str = ""
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    tls: Tls | None = None
+    """The CA that a `url` with https is trusted by, and the certificate that the gateway shows."""
     catalog: str = ""
     """The name of one of the lab's servers."""
     server: Any = field(default=None, repr=False)
@@ -80,7 +83,7 @@ class BackendConfig:
     def connection(self) -> tuple[Any, ...]:
         """All that a running connection depends on: after a reload, one whose value is the same can stay."""
         process = (self.command, self.args, tuple(sorted(self.env.items())), self.cwd, self.catalog, self.instances)
-        remote = (self.url, tuple(sorted(self.headers.items())), self.replicas)
+        remote = (self.url, tuple(sorted(self.headers.items())), self.replicas, self.tls)
         return (*process, *remote, id(self.server), self.era)
 
 

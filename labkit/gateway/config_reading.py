@@ -14,6 +14,7 @@ from labkit.gateway.config import ERAS, BackendConfig, Filter, GatewayConfig
 from labkit.gateway.config_policy import below, gateway_from, matches, url_problem
 from labkit.gateway.tables import Table
 from labkit.hosts import check_entry
+from labkit.session.tls import Tls
 
 TOOL_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 """What a tool may be called (specification 2026-07-28, server/tools#tool-names)."""
@@ -67,7 +68,9 @@ def _backend(name: str, raw: Any, config: GatewayConfig, path: Path | None, note
     if not isinstance(raw, dict):
         return BackendConfig(name)
     made = _way(name, table, path)
-    return _options(made, table.table("gateway") or Table({}, table.at("gateway"), notes), config)
+    return _options(
+        made, table.table("gateway") or Table({}, table.at("gateway"), notes), config, path.parent if path else None
+    )
 
 
 def _way(name: str, table: Table, path: Path | None) -> BackendConfig:
@@ -113,7 +116,7 @@ def _catalog(table: Table) -> str:
     return name
 
 
-def _options(made: BackendConfig, table: Table, config: GatewayConfig) -> BackendConfig:
+def _options(made: BackendConfig, table: Table, config: GatewayConfig, folder: Path | None) -> BackendConfig:
     letters = 'at most 64 letters, digits, "_", "." and "-", or "" for bare names'
     prefix = table.text("prefix", made.name, letters, matches(PREFIX))
     if not PREFIX.fullmatch(prefix):
@@ -136,6 +139,7 @@ def _options(made: BackendConfig, table: Table, config: GatewayConfig) -> Backen
         version=table.text("version", wanted='a word, such as "v1"'),
         deprecated=table.text("deprecated", wanted='what to use instead, such as "use v2"'),
     )
+    options = replace(options, tls=_tls(options, table, folder))
     table.close()
     for n, url in enumerate(options.replicas):
         if problem := url_problem(url):
@@ -145,6 +149,18 @@ def _options(made: BackendConfig, table: Table, config: GatewayConfig) -> Backen
     if options.instances > 1 and (made.url or made.server is not None):
         table.note("instances", "they are for a command that the gateway starts; write 'replicas' for more URLs.")
     return options
+
+
+def _tls(made: BackendConfig, outer: Table, folder: Path | None) -> Tls | None:
+    if (table := outer.table("tls")) is None:
+        return None
+    found = {name: table.text(name, wanted="a file in PEM form") for name in ("ca", "cert", "key")}
+    table.close()
+    if any(not url.lower().startswith("https:") for url in (made.url, *made.replicas)):
+        outer.note("tls", "it is for a server whose 'url', and each of its replicas, begins with https.")
+    if found["key"] and not found["cert"]:
+        table.note("cert", "it is missing, and there is a key; write the file of its certificate.")
+    return Tls(**{name: str(below(folder, place)) for name, place in found.items() if place})
 
 
 def _filter(outer: Table, kind: str, new_name: Callable[[str], Any] | None) -> Filter:

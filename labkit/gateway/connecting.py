@@ -50,7 +50,8 @@ def _backend(config: BackendConfig, makes: list[Make], **more: Any) -> Backend:
 
 def _http(config: BackendConfig, url: str) -> Make:
     def make(on_event: OnEvent, on_lost: OnLost) -> Peer:
-        return HttpPeer(config.name, url, headers=config.headers, era=config.era, on_event=on_event, on_lost=on_lost)
+        more: dict[str, Any] = {"era": config.era, "on_event": on_event, "on_lost": on_lost}
+        return HttpPeer(config.name, url, headers=config.headers, tls=config.tls, **more)
 
     return make
 

@@ -20,6 +20,7 @@ import httptools
 
 from labkit.errors import ConnectError
 from labkit.gateway.http_body import Broken, Reply
+from labkit.session.tls import Tls, explained
 
 CONNECT_PATIENCE = 10.0
 """Seconds for a connection to be made."""
@@ -171,14 +172,21 @@ class Connection(asyncio.Protocol):
         if self.used and recent and not (reply.started or reply.over or reply.once):
             self._wire.connect(self._data, reply)
         else:
+            fresh = not (self.used or reply.started)
+            if self._wire.secure and (meaning := explained(exc, shown=self._wire.certificate, fresh=fresh)):
+                reply.fail(Broken(meaning, reached=False))
+                return
             why = f"{type(exc).__name__}: {exc}" if exc else "it closed the connection"
             reply.fail(Broken(f"{why} {'within' if reply.started else 'before'} its answer"))
 
 
 class Wire:
-    """One origin, with the connections to it. Make it on the loop that uses it. Raises ConnectError for no URL."""
+    """One origin, with the connections to it. Make it on the loop that uses it.
 
-    def __init__(self, url: str) -> None:
+    Raises ConnectError for no URL, and for files of `tls` that cannot be used.
+    """
+
+    def __init__(self, url: str, tls: Tls | None = None) -> None:
         parts = urlsplit(url)
         try:
             port = parts.port
@@ -187,6 +195,9 @@ class Wire:
         if parts.scheme not in ("http", "https") or not parts.hostname or port == -1:
             raise ConnectError(f"{url!r} is not the URL of an MCP endpoint. Write http://host:port/mcp, or https://...")
         self.secure = parts.scheme == "https"
+        self.certificate = bool(tls and tls.cert)
+        """Whether it has a certificate to show."""
+        self._context = (tls.context() if tls else _trust()) if self.secure else None
         self.host, self.port = parts.hostname, port or (443 if self.secure else 80)
         host = f"[{self.host}]" if ":" in self.host else self.host
         self.netloc = host if port is None else f"{host}:{port}"
@@ -224,12 +235,12 @@ class Wire:
         try:
             async with asyncio.timeout(CONNECT_PATIENCE):
                 make: Callable[[], Connection] = lambda: Connection(self)  # noqa: E731
-                trust = _trust() if self.secure else None
-                _, connection = await self.loop.create_connection(make, self.host, self.port, ssl=trust)
+                _, connection = await self.loop.create_connection(make, self.host, self.port, ssl=self._context)
         except TimeoutError:
             reply.fail(Broken(f"no connection within {CONNECT_PATIENCE:g} s", reached=False))
         except OSError as error:
-            reply.fail(Broken(f"{type(error).__name__}: {error}", reached=False))
+            meaning = explained(error, shown=self.certificate) if self.secure else ""
+            reply.fail(Broken(meaning or f"{type(error).__name__}: {error}", reached=False))
         except asyncio.CancelledError:
             reply.fail(Broken("the connection was closed here", reached=False))
             raise

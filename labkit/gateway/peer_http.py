@@ -18,6 +18,7 @@ from labkit.gateway.http_body import Broken, Reply
 from labkit.gateway.http_replies import Farewell, Moved, Post, ServerStream, Told
 from labkit.gateway.http_wire import Wire, header_lines
 from labkit.gateway.peer import PATIENCE, OnEvent, OnLost, Peer
+from labkit.session.tls import Tls
 from labkit.wire import mask_url
 
 FRAMING = frozenset([b"host", b"content-length", b"transfer-encoding", b"connection", b"content-type", b"accept"])
@@ -32,7 +33,7 @@ STREAM_PATIENCE = 5.0
 
 
 class HttpPeer(Peer):
-    """An MCP endpoint. `headers` go out with every request."""
+    """An MCP endpoint. `headers` go out with every request; `tls` says whom it trusts and what it shows."""
 
     transport = "http"
     _headers_in_meta = False
@@ -43,6 +44,7 @@ class HttpPeer(Peer):
         url: str,
         *,
         headers: Mapping[str, str] | None = None,
+        tls: Tls | None = None,
         era: str = "auto",
         on_event: OnEvent | None = None,
         on_lost: OnLost | None = None,
@@ -50,7 +52,7 @@ class HttpPeer(Peer):
         patience: float = PATIENCE,
     ) -> None:
         super().__init__(name, era=era, on_event=on_event, on_lost=on_lost, client_info=client_info, patience=patience)
-        self.url = url
+        self.url, self._tls = url, tls
         try:
             self._own = header_lines(_pairs(headers or {}))
         except ValueError as error:
@@ -64,7 +66,7 @@ class HttpPeer(Peer):
         self._wire: Wire | None = None
 
     async def _start(self) -> None:
-        self._wire = Wire(self.url)
+        self._wire = Wire(self.url, self._tls)
         self._path = self._wire.path
 
     async def _greet(self) -> None:

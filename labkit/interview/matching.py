@@ -72,17 +72,19 @@ def ideas(mentions: Mentions, text: Text, *, claim: bool = False) -> Ideas:
         (hit.sentence, place)
         for idea in everything
         for hit in idea
+        if _is_negated(hit)
         for place in range(hit.first, hit.last)
         if text[hit.sentence].words[place].form == NEGATION
     }
     return [
-        [hit for hit in idea if _is_negated(hit, text) or not _denied(text[hit.sentence], hit, spoken, claim=claim)]
+        [hit for hit in idea if _is_negated(hit) or not _denied(text[hit.sentence], hit, spoken, claim=claim)]
         for idea in everything
     ]
 
 
-def _is_negated(hit: Hit, text: Text) -> bool:
-    return any(word.form == NEGATION for word in text[hit.sentence].words[hit.first : hit.last])
+def _is_negated(hit: Hit) -> bool:
+    """Whether the way itself is a negated one."""
+    return any(form == NEGATION for words in spellings(hit.way) for form, _ in words)
 
 
 def find(own: Ideas, text: Text, rivals: Sequence[Ideas] = ()) -> list[Found]:
@@ -196,9 +198,18 @@ def _spans(words: Spelling, sentence: Sentence) -> list[tuple[int, int]]:
         ends = [
             (first, min(nexts))
             for first, last in ends
-            if (nexts := [end for begin, end in following if 0 <= begin - last <= GAP])
+            if (
+                nexts := [
+                    end for begin, end in following if 0 <= begin - last <= GAP and _unbroken(sentence, first, end)
+                ]
+            )
         ]
     return ends
+
+
+def _unbroken(sentence: Sentence, first: int, last: int) -> bool:
+    """Whether no comma or the like stands between: "model-controlled, resources ..." says nothing of resources."""
+    return sentence.words[first].stretch == sentence.words[last - 1].stretch
 
 
 def _denied(sentence: Sentence, hit: Hit, spoken: set[tuple[int, int]], *, claim: bool) -> bool:
@@ -213,6 +224,9 @@ def _denied(sentence: Sentence, hit: Hit, spoken: set[tuple[int, int]], *, claim
         ended = any(raw in _FINITE for raw in between[1:])
         if not ended and hit.first - place <= REACH.get(word.raw, NEAR) and between[:1] not in _NOT_A_DENIAL:
             return True
+    # "It has no session" is not "it has a session", though one may think of a gap.
+    if any(words[place].form == NEGATION for place in range(hit.first, hit.last)):
+        return True
     if any((one.raw, two.raw) in _DENIALS for (_, one), (_, two) in pairwise(before)):
         return True
     if not claim:

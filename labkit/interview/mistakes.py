@@ -45,7 +45,8 @@ def mistakes(question: Question, answer: Text) -> Iterator[tuple[Wrong, int, int
         places = [
             (found.first, found.last)
             for found in find(ideas(claim.mentions, answer, claim=True), answer)
-            if claim not in known.stale or found.first not in past
+            # These are not written for the question at hand: only a single sentence says them for certain.
+            if found.first == found.last and (claim not in known.stale or found.first not in past)
         ]
         if places and not _says_so_itself(question, claim):
             yield claim, *places[0]

@@ -18,7 +18,7 @@ SHORT = 9
 """Words; a shorter sentence is looked at together with those beside it in its line."""
 BARE = 5
 """Words; among others of its kind, a sentence of fewer states nothing, whatever its words."""
-LOOSE, TIED = 0.1, 0.28
+LOOSE, TIED = 0.05, 0.2
 """Share of what ties, verbs counting half: up to the first nothing is stated, from the second on it is a sentence."""
 LONG, CLAUSE = 60, 25
 """Words of a sentence, and words for each of its clauses, beyond both of which it is an endless row of words."""
@@ -28,9 +28,9 @@ FRAMES = 4
 """Sentences that begin alike, from which on their beginning is a frame for keywords."""
 WAYS = 10
 """Ways of saying one idea, from which on one sentence is a list of them."""
-POINTS, WORDS = 4, 9
+POINTS, WORDS = 4, 8
 """Points, from which on one sentence is a list of them unless it has so many words for each."""
-COVERED = 0.75
+COVERED = 0.9
 """Share of a sentence's words that are keywords, from which on it is nothing else."""
 KEYWORDS, LEAST = 0.9, 3
 """Share of the content words of a whole answer, if it has more than so few, from which on it is nothing else."""

@@ -33,7 +33,7 @@ WRONG = 0.3
 PROSE = 0.5
 """From here on a passage is taken for prose, and what it says as said."""
 MOSTLY = 0.35
-"""Share of an answer's words in lists of keywords, from which on a sentence between them counts as one."""
+"""Share of an answer's words in lists of keywords, from which on the one sentence beside them counts as one, too."""
 LIMIT = 20_000
 """Characters of an answer that are read."""
 
@@ -161,7 +161,8 @@ def score(question: Question, text: str) -> Score:
     best = [_best(own, met, answer, asked) for own in met]
     made = Counter(each.found.hits[0].sentence for each in best if each and each.whole)
     lists = crowded(met, answer, made) | {place for place, how in enumerate(prose(answer)) if how < PROSE}
-    if sum(len(answer[place].raw) for place in lists) > MOSTLY * sum(len(each.raw) for each in answer):
+    listed = sum(len(answer[place].raw) for place in lists)
+    if len(answer) - len(lists) == 1 and listed > MOSTLY * sum(len(each.raw) for each in answer):
         lists = set(range(len(answer)))
     quoted = recited(question, answer)
     seen: list[Seen] = []

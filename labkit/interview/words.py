@@ -50,6 +50,9 @@ class Word:
     start: int
     end: int
     clause: int
+    """Which clause of its sentence it is in: they begin at commas and the like, and at words such as `because`."""
+    stretch: int
+    """The same, by commas and the like alone."""
 
     @property
     def is_article(self) -> bool:
@@ -124,17 +127,17 @@ def sentences(text: str) -> Text:
 def _sentence(text: str, begin: int, end: int, offset: int, breaks: bool) -> Sentence | None:
     words: list[Word] = []
     raws: list[str] = []
-    clause, last = 0, begin
+    clause, stretch, last = 0, 0, begin
     for match in _WORD.finditer(text, begin, end):
         if _CLAUSE.search(text, last, match.start()):
-            clause += 1
+            clause, stretch = clause + 1, stretch + 1
         last = match.end()
         for raw in _apart(_SIGNS.get(match.group(), match.group().lower())):
             if raw in _CLAUSE_WORDS:
                 clause += 1
             raws.append(raw)
             if raw not in _ARTICLES:
-                words.append(Word(raw, form(raw), match.start(), match.end(), clause))
+                words.append(Word(raw, form(raw), match.start(), match.end(), clause, stretch))
     if not raws:
         return None
     lead = re.match(r"\s*(?:[-*•+]|\d+[.)])?\s*", text[begin:end])

@@ -15,8 +15,8 @@ from labkit.magics import words as w
 from labkit.magics.desk import Desk, awaited
 
 OPTIONS = ("via", "era", "server", "name", "cwd", "timeout", "patience", "listing", "log_level")
-"""What `%mcp connect` takes beside `env`, `headers` and `on_...`, which come from variables."""
-FROM_VARIABLES = ("env", "headers", "on_elicit", "on_sample", "on_roots", "on_log")
+"""What `%mcp connect` takes beside `env`, `headers`, `tls` and `on_...`, which come from variables."""
+FROM_VARIABLES = ("env", "headers", "tls", "on_elicit", "on_sample", "on_roots", "on_log")
 _TEXT = {"via", "era", "server", "name", "cwd", "log_level"}
 
 DOC = """Talk to MCP servers, one line each. Results are values: `x = %mcp call add a=2 b=3`.

@@ -2,6 +2,8 @@
 
     Autoscaler("cpu", target=0.6, least=1, most=10, down_window=300)
     Autoscaler("queue", target=0.7, least=0, idle=60)        # down to nothing after a minute without requests
+    Autoscaler("memory", target=0.8)                          # simulate(..., memory=(idle, each))
+    Autoscaler("metric", target=100)                          # simulate(..., metric=...): a number of one's own
 
 Pure: it is told what is seen and answers with a number. The rule, the tolerance and the windows are those of
 https://kubernetes.io/docs/concepts/workloads/autoscaling/horizontal-pod-autoscale/ (algorithm details, stabilization
@@ -18,7 +20,7 @@ from typing import Literal, get_args
 from labkit.errors import did_you_mean
 from labkit.scaling.arrivals import SimulationError
 
-Trigger = Literal["cpu", "queue", "latency"]
+Trigger = Literal["cpu", "memory", "queue", "latency", "metric"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,10 @@ class Seen:
     """The p95 of the requests that ended; without any, the age of the oldest that waits."""
     idle: float = 0.0
     """Seconds since there was a request."""
+    memory: float = 0.0
+    """The share of its memory limit that a ready replica uses, on average; more than 1 where there is no limit."""
+    metric: float = 0.0
+    """A number of one's own, of all replicas together: documents that wait to be embedded, sessions that are open."""
 
 
 @dataclass
@@ -46,8 +52,9 @@ class Autoscaler:
 
     trigger: Trigger = "cpu"
     target: float = 0.6
-    """cpu: utilisation, 0 to 1. queue: requests in a replica, waiting and served; less than its slots, else so many
-    replicas are taken away that the rest cannot bear the load. latency: p95 in seconds."""
+    """cpu: utilisation, 0 to 1. memory: share of the limit; more than an idle replica uses, else replicas are added
+    without end. queue: requests in a replica, waiting and served; less than its slots, else so many replicas are taken
+    away that the rest cannot bear the load. latency: p95 in seconds. metric: what one replica shall have of it."""
     least: int = 1
     most: int = 10
     every: float = 15.0
@@ -106,11 +113,12 @@ class Autoscaler:
 
     def _asked(self, seen: Seen, current: int) -> int:
         """ceil(replicas x measure / target), without windows and limits."""
-        if self.trigger == "queue":
-            measure = seen.in_system / max(1, current)
-            near = current > 0 and abs(measure / self.target - 1) <= self.tolerance + 1e-9
-            return current if near else math.ceil(seen.in_system / self.target - 1e-9)
-        ratio = (seen.utilisation if self.trigger == "cpu" else seen.latency) / self.target
+        if self.trigger in ("queue", "metric"):  # a total that is shared out: Kubernetes' AverageValue
+            total = seen.in_system if self.trigger == "queue" else seen.metric
+            near = current > 0 and abs(total / current / self.target - 1) <= self.tolerance + 1e-9
+            return current if near else math.ceil(total / self.target - 1e-9)
+        measure = {"cpu": seen.utilisation, "memory": seen.memory, "latency": seen.latency}[self.trigger]
+        ratio = measure / self.target
         if current and abs(ratio - 1) <= self.tolerance + 1e-9:
             return current
         enough = math.ceil(seen.ready * ratio - 1e-9)

@@ -17,7 +17,7 @@ from __future__ import annotations
 import heapq
 import random
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Literal, get_args
 
@@ -40,6 +40,8 @@ def simulate(
     cold_start: float = 0.0,
     overhead: Service = 0.0,
     price: float = 0.0,
+    memory: tuple[float, float] = (0.0, 0.0),
+    metric: Callable[[Moment], float] | None = None,
     until: float = 0.0,
     seed: int = 0,
 ) -> Simulated:
@@ -50,6 +52,8 @@ def simulate(
     seconds. `balance` is round_robin, least_connections (ties take turns, as in the lab's balancer), random, or
     one_queue: the balancer keeps requests until a slot is free anywhere. `price` is per replica and hour, from its
     start to its end.
+    For a scaler that looks at it: `memory` is the share of its limit that a replica uses when it is idle, and for each
+    request in it; `metric` says at each look how much there is of what the scaler shares out over the replicas.
     The simulation ends when the last request is answered, not before second `until`. Raises SimulationError.
     """
     if balance not in get_args(Way):
@@ -61,9 +65,14 @@ def simulate(
         raise SimulationError("The arrivals are not sorted: use sorted(...), or trace(...).")
     if (arrivals and arrivals[0] < 0) or cold_start < 0 or price < 0:
         raise SimulationError("Arrivals, cold_start and price are not negative.")
+    if min(memory) < 0 or (scaler is not None and scaler.trigger == "memory" and not any(memory)):
+        raise SimulationError(f"memory={memory}: say what a replica uses when it is idle and for each request in it.")
+    if scaler is not None and scaler.trigger == "metric" and metric is None:
+        raise SimulationError("The scaler looks at a metric, and there is none: give metric=, a function of a Moment.")
     run = _Run(arrivals, work_of(service, len(arrivals), random.Random(f"service {seed}")), slots, balance)
     run.rng = random.Random(f"balance {seed}")
     run.scaler, run.cold_start, run.until = scaler.fresh() if scaler else None, cold_start, until
+    run.memory, run.metric = memory, metric
     run.all(replicas)
     outside = work_of(overhead, len(arrivals), random.Random(f"overhead {seed}"))
     latencies = [took + more for took, more in zip(run.took, outside, strict=True)]
@@ -99,6 +108,8 @@ class _Run:
         self.rng = random.Random()
         self.scaler: Autoscaler | None = None
         self.cold_start = self.until = 0.0
+        self.memory = 0.0, 0.0
+        self.metric: Callable[[Moment], float] | None = None
         self.now = self.busy_area = self.ready_area = self.area = self.system_area = 0.0
         self.waits, self.took = [0.0] * len(arrivals), [0.0] * len(arrivals)
         self.moments: list[Moment] = []
@@ -258,18 +269,22 @@ class _Run:
             latency = nearest_rank(sorted(self.ended), 95)
         else:
             latency = self.now - self.oldest() if self.in_system else 0.0
+        used = busy / (ready * self.slots) if ready else 0.0
+        idle, each = self.memory
         seen = Seen(
             self.now,
             len(self.ready),
             len(self.starting),
-            busy / (ready * self.slots) if ready else 0.0,
+            used,
             system / self.scaler.every,
             latency,
             0.0 if self.in_system else self.now - self.last_request,
+            idle + each * system / ready if ready else 0.0,
+            self.metric(self.moment(used)) if self.metric else 0.0,
         )
         self.ended.clear()
         self.scale(self.scaler.wanted(seen))
-        self.note(seen.utilisation)
+        self.note(used)
 
     def oldest(self) -> float:
         """When the request that has been here longest came."""
@@ -277,6 +292,7 @@ class _Run:
         return self.arrivals[min(here)]
 
     def note(self, utilisation: float | None = None) -> None:
-        self.moments.append(
-            Moment(self.now, len(self.ready), len(self.starting), self.draining, self.in_system, utilisation)
-        )
+        self.moments.append(self.moment(utilisation))
+
+    def moment(self, utilisation: float | None) -> Moment:
+        return Moment(self.now, len(self.ready), len(self.starting), self.draining, self.in_system, utilisation)

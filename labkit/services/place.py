@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from labkit.catalog import WORK
+from labkit.files import move_over
 from labkit.locks import try_lock
 from labkit.services.service import ServiceError
 
@@ -55,7 +56,7 @@ def write_private(path: Path, text: str) -> None:
     # Private from the start: chmod after writing would leave a moment in which the password can be read.
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
-    draft.replace(path)
+    move_over(draft, path)
 
 
 def read_settings(path: Path) -> dict[str, Any]:

@@ -98,10 +98,10 @@ class LabClient(Client):
             from mcp.client.sse import sse_client
 
             def factory(headers: Any = None, timeout: Any = None, auth: Any = None) -> Any:
-                return recording_client(url, tape, headers=headers, auth=auth)
+                return recording_client(url, tape, headers=headers, auth=auth, tls=plan.tls)
 
             return await stack.enter_async_context(sse_client(url, headers=plan.headers, httpx_client_factory=factory))
-        http = await stack.enter_async_context(recording_client(url, tape, headers=plan.headers))
+        http = await stack.enter_async_context(recording_client(url, tape, headers=plan.headers, tls=plan.tls))
         return await stack.enter_async_context(
             # The SDK's own bound, 1 MiB, would refuse over SSE what JSON answers may carry.
             streamable_http_client(url, http_client=http, max_sse_event_size=MAX_ANSWER)

@@ -42,6 +42,7 @@ from labkit.session.pulse import current_log, quiet_loggers
 from labkit.session.results import Completion, PromptResult, ResourceResult, Result
 from labkit.session.subscription import Subscription
 from labkit.session.targets import make_plan
+from labkit.session.tls import Tls
 from labkit.wire import Tape, mask_url
 
 T = TypeVar("T")
@@ -60,6 +61,7 @@ async def connect(
     env: Mapping[str, str] | None = None,
     cwd: str | Path | None = None,
     headers: Mapping[str, str] | None = None,
+    tls: Tls | Mapping[str, str | Path] | None = None,
     on_elicit: OnElicit | None = None,
     on_sample: OnSample | None = None,
     on_roots: OnRoots | None = None,
@@ -77,17 +79,17 @@ async def connect(
     (`server=` names the entry). `via`: "memory", "stdio", "http" or "sse", where there is a choice.
     `era`: "auto", or any revision the SDK speaks, "2024-11-05" to "2026-07-28".
 
-    `env` and `cwd` are for servers that run as a process, `headers` for URLs. The `on_...` handlers
+    `env` and `cwd` are for servers that run as a process, `headers` for URLs, `tls` for those with https: files
+    `ca`, `cert` and `key`, where a CA of one's own or a client certificate is needed. The `on_...` handlers
     answer what the server asks (see `labkit.session.handlers`). `log_level` asks a modern server for log
     messages. `timeout` bounds each call, what a handler or a form takes to answer included, and `patience`
-    the connecting, both in seconds. With
-    `listing=False` nothing is listed on connecting. Errors: CatalogError, HostConfigError, ConnectError,
-    EraError.
+    the connecting, both in seconds. With `listing=False` nothing is listed on connecting. Errors:
+    CatalogError, HostConfigError, ConnectError, EraError.
     """
     made_with = dict(locals())
     check_era(era)
     quiet_loggers()
-    plan = make_plan(target, via=via, server=server, env=env, cwd=cwd, headers=headers)
+    plan = make_plan(target, via=via, server=server, env=env, cwd=cwd, headers=headers, tls=tls)
     if name:
         plan.name = name
     answering = Handlers(

@@ -18,6 +18,7 @@ from typing import Any, cast
 import httpx2
 
 from labkit.session.sdk import MCP_DEFAULT_SSE_READ_TIMEOUT, MCP_DEFAULT_TIMEOUT
+from labkit.session.tls import Tls, explained
 from labkit.wire import Tape, mask_headers
 
 UNREACHABLE = -32000
@@ -40,12 +41,20 @@ def _no_trust() -> ssl.SSLContext:
 
 
 def recording_client(
-    url: str, tape: Tape, *, headers: Mapping[str, str] | None = None, auth: httpx2.Auth | None = None
+    url: str,
+    tape: Tape,
+    *,
+    headers: Mapping[str, str] | None = None,
+    auth: httpx2.Auth | None = None,
+    tls: Tls | None = None,
 ) -> httpx2.AsyncClient:
-    """An HTTP client for MCP at `url` whose traffic is recorded. Enter it as a context manager."""
-    trust = _trust() if url.lower().startswith("https:") else _no_trust()
+    """An HTTP client for MCP at `url` whose traffic is recorded. Enter it as a context manager.
+
+    Raises ConnectError for files of `tls` that cannot be used.
+    """
+    trust = tls.context() if tls else _trust() if url.lower().startswith("https:") else _no_trust()
     return httpx2.AsyncClient(
-        transport=_Recorder(httpx2.AsyncHTTPTransport(verify=trust), tape),
+        transport=_Recorder(httpx2.AsyncHTTPTransport(verify=trust), tape, bool(tls and tls.cert)),
         headers=dict(headers or {}),
         auth=auth,
         timeout=httpx2.Timeout(MCP_DEFAULT_TIMEOUT, read=MCP_DEFAULT_SSE_READ_TIMEOUT),
@@ -53,8 +62,9 @@ def recording_client(
 
 
 class _Recorder(httpx2.AsyncBaseTransport):
-    def __init__(self, inner: httpx2.AsyncHTTPTransport, tape: Tape) -> None:
-        self._inner, self._tape = inner, tape
+    def __init__(self, inner: httpx2.AsyncHTTPTransport, tape: Tape, certificate: bool) -> None:
+        self._inner, self._tape, self._certificate = inner, tape, certificate
+        self._answered = False
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         body = await request.aread()  # a redirected request comes with its content unread
@@ -66,6 +76,11 @@ class _Recorder(httpx2.AsyncBaseTransport):
             response = await self._inner.handle_async_request(request)
         except httpx2.TransportError as error:
             return self._unreachable(request, body, error)
+        except ssl.SSLError as error:  # an alert that comes after the handshake: httpx2 leaves it as it is
+            lost = httpx2.ReadError(str(error), request=request)
+            lost.__cause__ = error
+            return self._unreachable(request, body, lost)
+        self._answered = True
         kind = response.headers.get("content-type", "").lower()
         if kind.startswith("text/event-stream"):
             return self._stream(response, line)
@@ -104,7 +119,11 @@ class _Recorder(httpx2.AsyncBaseTransport):
         return response
 
     def _unreachable(self, request: httpx2.Request, body: bytes, error: httpx2.TransportError) -> httpx2.Response:
-        reason = f"{type(error).__name__}: {error}".rstrip(": ")
+        reason = ""
+        if request.url.scheme == "https":
+            ended = isinstance(error, httpx2.ReadError | httpx2.WriteError | httpx2.RemoteProtocolError)
+            reason = explained(error, shown=self._certificate, fresh=ended and not self._answered)
+        reason = reason or f"{type(error).__name__}: {error}".rstrip(": ")
         self._tape.record("received", "", note=f"no answer from {request.url.host}:{request.url.port} ({reason})")
         try:
             request_id: Any = json.loads(body).get("id")

@@ -25,6 +25,7 @@ from typing import Any, Literal
 
 from labkit.catalog import LAB_ROOT
 from labkit.errors import ConnectError
+from labkit.files import move_over
 
 TOOLS = LAB_ROOT / ".tools"
 SETUP = "python start.py setup --extras"
@@ -97,7 +98,7 @@ class Node:
                 new = folder / f".{name}.{os.getpid()}"
                 new.write_text(text, encoding="utf-8")
                 new.chmod(0o755)
-                new.replace(starter)
+                move_over(new, starter)
         return folder
 
 

@@ -21,6 +21,7 @@ from labkit.session import node
 from labkit.session.loading import load_server
 from labkit.session.sdk import get_default_environment
 from labkit.session.serving import ProcessServer, RunningServer, ThreadServer, launch_command, launch_environment
+from labkit.session.tls import Tls
 from labkit.wire import mask_url, mask_words
 
 Via = Literal["memory", "stdio", "http", "sse"]
@@ -41,6 +42,7 @@ class Plan:
     running: RunningServer | None = None
     url: str = ""
     headers: dict[str, str] = field(default_factory=dict[str, str])
+    tls: Tls | None = None
     forget: Callable[[], None] = _nothing
 
     @property
@@ -60,6 +62,7 @@ def make_plan(
     env: Mapping[str, str] | None = None,
     cwd: str | Path | None = None,
     headers: Mapping[str, str] | None = None,
+    tls: Tls | Mapping[str, str | Path] | None = None,
     port: int = 0,
 ) -> Plan:
     """Decide what `target` is. Starts nothing. Raises CatalogError, HostConfigError or ConnectError."""
@@ -71,6 +74,10 @@ def make_plan(
             f"headers= are for HTTP, and {plan.name!r} is reached over {plan.via}: add via='http', or use env=."
         )
     plan.headers = {**plan.headers, **(headers or {})}
+    if tls and not plan.url.lower().startswith("https:"):
+        plan.forget()
+        raise ConnectError(f"tls= is for a URL that begins with https, and {plan.name!r} has none: leave it out.")
+    plan.tls = Tls.of(tls) if tls else None
     return plan
 
 
@@ -190,7 +197,11 @@ def _name_or_command(
     if text in catalog:
         return _catalog(catalog.find(text), via, env, cwd, port)
     words = _words(text)
-    if len(words) > 1 or os.sep in text or shutil.which(words[0], path=_search_path(env)):
+    if (
+        len(words) > 1
+        or any(each in text for each in (os.sep, os.altsep) if each)
+        or shutil.which(words[0], path=_search_path(env))
+    ):
         return _command(words, via, env, cwd)
     hint = did_you_mean(text, catalog, has="The catalog has")
     raise CatalogError(f"{text!r} is neither a server of the catalog nor a program on the PATH. {hint}")

@@ -27,6 +27,7 @@ sys.path.append(str(Path(__file__).resolve().parents[2]))  # run as a script, on
 from servers.code_helper.datasets import DATASETS
 
 MAX_CODE = 50_000
+MAX_ERROR = 10_000
 LANGUAGES = [
     "bash", "c", "c#", "c++", "css", "dart", "go", "haskell", "html", "java", "javascript", "julia", "kotlin", "lua",
     "perl", "php", "python", "r", "ruby", "rust", "scala", "sql", "swift", "typescript", "zig",
@@ -43,11 +44,18 @@ FOCUSES = {
     "style": "names, structure, what a reader would stumble over",
 }
 
+GOALS = {
+    "readability": "names that say what a thing is, one job for each function, less nesting",
+    "testability": "no hidden inputs, effects kept at the edge, parts that can be called alone",
+    "duplication": "what is written more than once, and what only looks as if it were",
+    "types": "data that cannot be in a state that makes no sense",
+}
+
 server = MCPServer(
     "code_helper",
     title="Code helper",
     version="1.0.0",
-    instructions="Prompts for explaining and reviewing code, and for analysing the datasets at data://datasets.",
+    instructions="Prompts for explaining, reviewing and mending code, and for analysing the datasets at data://datasets.",
     log_level="WARNING",
 )
 
@@ -89,6 +97,46 @@ def review_code(
         UserMessage(fenced(code, language)),
         # Words put into the assistant's mouth: the answer goes on from here.
         AssistantMessage("I will report findings by importance, the gravest first, and leave out matters of taste."),
+        UserMessage("Go ahead."),
+    ]
+
+
+@server.prompt(title="Explain an error")
+def explain_error(
+    error: Annotated[str, Field(description="The message, with its traceback if there is one.")],
+    code: Annotated[str, Field(description="The code that it comes from. May be left out.")] = "",
+    language: Language = "",
+) -> list[UserMessage]:
+    """Explain an error message: what it means, where it comes from, and how to be rid of it."""
+    kind = named(language)
+    where = f"It comes from the {kind}that follows. " if code.strip() else f"The {kind}is not at hand. "
+    asked = [
+        UserMessage(
+            "Explain the error below: what it says in plain words, the line and the value that cause it, and the "
+            f"smallest change that mends the cause and does not only hide the message. {where}"
+            "If several causes are possible, name them with what would tell them apart."
+        ),
+        UserMessage(fenced(error, "text", "error", MAX_ERROR)),
+    ]
+    return [*asked, UserMessage(fenced(code, language))] if code.strip() else asked
+
+
+@server.prompt(title="Suggest a refactoring")
+def suggest_refactor(
+    code: Code,
+    language: Language = "",
+    goal: Annotated[str, Field(description="readability, testability, duplication or types.")] = "readability",
+) -> list[Any]:
+    """Suggest how to rewrite code without changing what it does."""
+    wanted = chosen("goal", goal, GOALS)
+    return [
+        UserMessage(
+            f"Suggest a refactoring of the {named(language)}below, for {wanted}: {GOALS[wanted]}. What it does for its "
+            "callers stays the same: results, errors, order of effects. Go in steps that each leave it working, show "
+            "the code after each, and name the tests that have to be there before the first."
+        ),
+        UserMessage(fenced(code, language)),
+        AssistantMessage("First I will say what the code does now, so that you can see that it stays."),
         UserMessage("Go ahead."),
     ]
 
@@ -138,12 +186,13 @@ async def complete(
     argument: types.CompletionArgument,
     context: types.CompletionContext | None,
 ) -> types.Completion | None:
-    """Values for every argument but the code itself."""
+    """Values for every argument but what is pasted."""
     others = (context.arguments if context else None) or {}
     offers: dict[str, list[str]] = {
         "language": LANGUAGES,
         "level": list(LEVELS),
         "focus": list(FOCUSES),
+        "goal": list(GOALS),
         "dataset": list(DATASETS),
         "question": [
             question
@@ -187,15 +236,15 @@ def named(language: str) -> str:
     return f"{language.strip()} code ".lstrip()
 
 
-def fenced(code: str, language: str) -> str:
-    """The code between fences that are longer than any inside it, so that it cannot end them."""
-    if not code.strip():
-        raise refused("code is empty: paste the code to look at")
-    if len(code) > MAX_CODE:
-        raise refused(f"code has {len(code)} characters, more than {MAX_CODE}: paste the part that matters")
-    longest = max((len(run) for run in re.findall("`+", code)), default=0)
+def fenced(pasted: str, language: str, argument: str = "code", most: int = MAX_CODE) -> str:
+    """What was pasted between fences that are longer than any inside it, so that it cannot end them."""
+    if not pasted.strip():
+        raise refused(f"{argument} is empty: paste the {argument} to look at")
+    if len(pasted) > most:
+        raise refused(f"{argument} has {len(pasted)} characters, more than {most}: paste the part that matters")
+    longest = max((len(run) for run in re.findall("`+", pasted)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"{fence}{language.strip()}\n{code.rstrip()}\n{fence}"
+    return f"{fence}{language.strip()}\n{pasted.rstrip()}\n{fence}"
 
 
 if __name__ == "__main__":

@@ -6,8 +6,10 @@ Prints its address as one line of JSON, {"url": "http://127.0.0.1:PORT"}, and se
 whoever started it can die in any way, and takes it along. `--forever` ignores standard input.
 
     GET  /alerts/active?area=CA
-    GET  /points/38.58,-121.49               names the forecast of that point
+    GET  /points/38.58,-121.49               names the forecast of that point, and its stations
     GET  /gridpoints/STO/585,1286/forecast
+    GET  /gridpoints/STO/585,1286/stations   nearest first
+    GET  /stations/CA001/observations/latest what was measured there last
     POST /_control  {"mode": "ok" | "slow" | "flaky" | "down", "delay": 3.0, "failures": 2, "retry_after": 0}
     GET  /_control                           the mode, and how many requests there were
 
@@ -110,6 +112,7 @@ def make_app(seed: int = DEFAULT_SEED) -> Starlette:
                     "gridX": x,
                     "gridY": y,
                     "forecast": f"{here}/gridpoints/{state.office}/{x},{y}/forecast",
+                    "observationStations": f"{here}/gridpoints/{state.office}/{x},{y}/stations",
                     "relativeLocation": {"type": "Feature", "properties": {"city": state.city, "state": state.code}},
                     "timeZone": state.time_zone,
                 },
@@ -123,6 +126,23 @@ def make_app(seed: int = DEFAULT_SEED) -> Starlette:
             return problem(404, "Not Found", f"There is no forecast office {office!r}")
         periods = weather_data.periods(seed, state, x, y)
         properties = {"units": "us", "generatedAt": weather_data.CLOCK.isoformat(), "periods": periods}
+        return geojson({"type": "Feature", "geometry": None, "properties": properties})
+
+    async def stations(request: Request) -> Response:
+        x, y = request.path_params["x"], request.path_params["y"]
+        state = nearest(y / 10 - 90, x / 10 - 180)
+        if state is None:
+            return problem(404, "Not Found", f"There is no station near the grid cell {x},{y}")
+        feature = weather_data.station(state)
+        address = f"{str(request.base_url).rstrip('/')}/stations/{feature['properties']['stationIdentifier']}"
+        return geojson({"type": "FeatureCollection", "features": [{"id": address, **feature}]})
+
+    async def observation(request: Request) -> Response:
+        name = request.path_params["station"]
+        state = STATES.get(name.removesuffix("001"))
+        if state is None or name == state.code:
+            return problem(404, "Not Found", f"There is no station {name!r}")
+        properties = {"station": str(request.url).split("/observations")[0], **weather_data.observation(seed, state)}
         return geojson({"type": "Feature", "geometry": None, "properties": properties})
 
     async def control(request: Request) -> Response:
@@ -157,6 +177,8 @@ def make_app(seed: int = DEFAULT_SEED) -> Starlette:
             Route("/alerts/active", misbehaving(alerts)),
             Route("/points/{point}", misbehaving(point)),
             Route("/gridpoints/{office}/{x:int},{y:int}/forecast", misbehaving(forecast)),
+            Route("/gridpoints/{office}/{x:int},{y:int}/stations", misbehaving(stations)),
+            Route("/stations/{station}/observations/latest", misbehaving(observation)),
             Route("/_control", control, methods=["GET", "POST"]),
         ]
     )

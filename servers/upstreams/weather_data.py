@@ -130,3 +130,33 @@ def periods(seed: int, state: State, x: int, y: int) -> list[dict[str, Any]]:
             }
         )
     return result
+
+
+def station(state: State) -> dict[str, Any]:
+    """The one station of a state, as a GeoJSON feature without its address."""
+    return {
+        "type": "Feature",
+        "geometry": {"type": "Point", "coordinates": [state.longitude, state.latitude]},
+        "properties": {
+            "stationIdentifier": f"{state.code}001",
+            "name": f"{state.city}, {state.name}",
+            "timeZone": state.time_zone,
+        },
+    }
+
+
+def observation(seed: int, state: State) -> dict[str, Any]:
+    """What the station of a state measured last: in metric units, and null for what it did not measure."""
+    random = Random(f"{seed}:observation:{state.code}")
+    today = periods(seed, state, *grid(state.latitude, state.longitude))[0]
+    celsius = round((today["temperature"] - random.uniform(2, 9) - 32) / 1.8, 1)
+    wind, direction = round(random.uniform(0, 30), 1), random.randrange(0, 360, 10)
+    # Stations have gaps, and a reader who takes null for 0 reports a calm or a frost that there is not.
+    return {
+        "timestamp": (CLOCK - timedelta(minutes=random.randrange(5, 55))).isoformat(),
+        "textDescription": random.choice(_SKIES[:4]),
+        "temperature": {"unitCode": "wmoUnit:degC", "value": celsius},
+        "relativeHumidity": {"unitCode": "wmoUnit:percent", "value": round(random.uniform(25, 98), 1)},
+        "windSpeed": {"unitCode": "wmoUnit:km_h-1", "value": None if random.random() < 0.1 else wind},
+        "windDirection": {"unitCode": "wmoUnit:degree_(angle)", "value": direction},
+    }

@@ -7,7 +7,7 @@ not be retried like this, because an answer that was lost does not mean that not
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx2
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
@@ -43,12 +43,27 @@ class WeatherApi:
 
     async def forecast(self, latitude: float, longitude: float) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """What is known about a point, and its forecast periods. Two requests: the first names the second."""
-        point = (await self._get(f"{self.base_url}/points/{latitude:.4f},{longitude:.4f}"))["properties"]
-        url = str(point["forecast"])
+        point = await self._point(latitude, longitude)
+        return point, (await self._get(self._ours(point["forecast"])))["properties"]["periods"]
+
+    async def latest(self, latitude: float, longitude: float) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The nearest station to a point, and what it measured last. Three requests: each names the next."""
+        point = await self._point(latitude, longitude)
+        stations = (await self._get(self._ours(point["observationStations"])))["features"]
+        if not stations:
+            raise WeatherError(f"there is no weather station near {latitude},{longitude}: ask for the forecast")
+        station = stations[0]["properties"]
+        name = quote(station["stationIdentifier"], safe="")
+        return station, (await self._get(f"{self.base_url}/stations/{name}/observations/latest"))["properties"]
+
+    async def _point(self, latitude: float, longitude: float) -> dict[str, Any]:
+        return (await self._get(f"{self.base_url}/points/{latitude:.4f},{longitude:.4f}"))["properties"]
+
+    def _ours(self, url: str) -> str:
         # An address in an answer is input like any other: do not let it send us to another machine.
         if urlsplit(url)[:2] != urlsplit(self.base_url)[:2]:
             raise WeatherError(f"the weather service points to another place ({url}); not following it")
-        return point, (await self._get(url))["properties"]["periods"]
+        return url
 
     async def _get(self, url: str, params: dict[str, str] | None = None) -> dict[str, Any]:
         retrying = AsyncRetrying(
@@ -77,6 +92,14 @@ class WeatherApi:
         except ValueError as error:
             raise WeatherError(f"{url} did not answer with JSON: {error}") from error
         raise AssertionError("tenacity either returns, raises or retries")
+
+
+def measured(observation: dict[str, Any], name: str, unit: str) -> float | None:
+    """One value of an observation in the unit that is expected, or None where the station has none."""
+    value = observation[name]["value"]
+    if value is not None and (found := observation[name]["unitCode"]) != unit:
+        raise WeatherError(f"the station gives {name} in {found}, not in {unit}: not reporting a wrong number")
+    return value
 
 
 def _is_transient(error: BaseException) -> bool:

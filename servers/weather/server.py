@@ -25,13 +25,14 @@ import mcp_types as types
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context, UserMessage
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError, ToolError
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 sys.path.append(str(Path(__file__).resolve().parents[2]))  # run as a script, only this folder is on the path
 
 from servers.upstreams.process import UpstreamError, WeatherUpstream
 from servers.upstreams.us_states import STATES
-from servers.weather.client import WeatherApi, WeatherError
+from servers.weather.client import WeatherApi, WeatherError, measured
+from servers.weather.models import Alert, Alerts, Current, Forecast, Period, Source
 
 
 class Upstream:
@@ -72,7 +73,7 @@ server = MCPServer(
     "weather",
     title="Weather",
     version="1.0.0",
-    instructions="Weather alerts and forecasts for the United States. Ask for alerts by state, for forecasts by point.",
+    instructions="Weather of the United States: alerts by state, forecasts and what was measured last by point.",
     log_level="WARNING",
     lifespan=lifespan,
 )
@@ -80,46 +81,8 @@ server = MCPServer(
 READ = types.ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=True)
 
 
-class Alert(BaseModel):
-    """One active weather alert."""
-
-    event: str = Field(description="For example Winter Storm Warning.")
-    severity: str = Field(description="Extreme, Severe, Moderate, Minor or Unknown.")
-    urgency: str
-    areas: str = Field(description="Where it applies.")
-    headline: str | None
-    description: str | None
-    instruction: str | None = Field(description="What to do.")
-    expires: str = Field(description="ISO 8601.")
-
-
-class Alerts(BaseModel):
-    """The active alerts of one state."""
-
-    state: str = Field(description="Two-letter code.")
-    state_name: str
-    alerts: list[Alert]
-
-
-class Period(BaseModel):
-    """Weather of one day or night."""
-
-    name: str = Field(description="For example Tonight or Sunday.")
-    temperature: float
-    unit: str = Field(description="F or C.")
-    precipitation_percent: float | None
-    wind: str
-    summary: str
-
-
-class Forecast(BaseModel):
-    """The forecast for one point."""
-
-    place: str = Field(description="Nearest city and state.")
-    time_zone: str
-    periods: list[Period]
-
-
+Latitude = Annotated[float, Field(description="Degrees north.", ge=-90, le=90)]
+Longitude = Annotated[float, Field(description="Degrees east; west is negative.", ge=-180, le=180)]
 StateCode = Annotated[str, Field(description="Two-letter code of a US state, such as CA or NY.")]
 
 
@@ -134,8 +97,8 @@ async def get_alerts(state: StateCode, ctx: Context) -> Alerts:
 
 @server.tool(title="Weather forecast", annotations=READ)
 async def get_forecast(
-    latitude: Annotated[float, Field(description="Degrees north.", ge=-90, le=90)],
-    longitude: Annotated[float, Field(description="Degrees east; west is negative.", ge=-180, le=180)],
+    latitude: Latitude,
+    longitude: Longitude,
     ctx: Context,
     periods: Annotated[int, Field(description="Days and nights to return.", ge=1, le=14)] = 5,
 ) -> Forecast:
@@ -164,11 +127,22 @@ async def get_forecast(
     )
 
 
-class Source(BaseModel):
-    """Where the weather comes from."""
-
-    url: str = Field(description="Address of the API.")
-    local: bool = Field(description="Whether it is the one of the lab, which takes orders at URL/_control.")
+@server.tool(title="Current weather", annotations=READ)
+async def get_current(latitude: Latitude, longitude: Longitude, ctx: Context) -> Current:
+    """Get what the weather station nearest to a point in the United States measured last."""
+    try:
+        station, seen = await (await api_of(ctx)).latest(latitude, longitude)
+        return Current(
+            station=station["name"],
+            observed=seen["timestamp"],
+            summary=seen["textDescription"] or None,
+            temperature_celsius=measured(seen, "temperature", "wmoUnit:degC"),
+            humidity_percent=measured(seen, "relativeHumidity", "wmoUnit:percent"),
+            wind_kmh=measured(seen, "windSpeed", "wmoUnit:km_h-1"),
+            wind_degrees=measured(seen, "windDirection", "wmoUnit:degree_(angle)"),
+        )
+    except WeatherError as error:
+        raise ToolError(str(error)) from error
 
 
 @server.tool(title="Weather source", annotations=READ)
@@ -207,6 +181,18 @@ def plan_trip(
         ),
         UserMessage(link),
     ]
+
+
+@server.prompt(title="Weather report")
+def weather_report(
+    location: Annotated[str, Field(description="A place in the United States, such as Fresno, California.")],
+) -> str:
+    """Report the weather of a place: now, today, alerts, and what that means for being outdoors."""
+    return (
+        f"Write a weather report for {location}. Call get_current and get_forecast with its latitude and longitude, "
+        "and get_alerts with its state. Say what was measured and when, what today will be like, each alert with what "
+        "to do, and what that means for being outdoors. Where a call fails or a value is null, say that it is missing."
+    )
 
 
 @server.completion()

@@ -21,7 +21,7 @@ import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import { z } from 'zod';
 import { STATES } from './states.ts';
 import { checkedStdio } from './versions.ts';
-import { type AlertProperties, Upstream, WeatherError } from './weather.ts';
+import { type AlertProperties, measured, Upstream, WeatherError } from './weather.ts';
 
 const READ = { readOnlyHint: true, idempotentHint: true, openWorldHint: true };
 
@@ -57,10 +57,23 @@ const Forecast = z.object({
   periods: z.array(Period),
 }).describe('The forecast for one point.');
 
+const Current = z.object({
+  station: z.string().describe('Name of the station.'),
+  observed: z.string().describe('ISO 8601. Minutes to hours ago: say when.'),
+  summary: z.string().nullable(),
+  temperature_celsius: z.number().nullable(),
+  humidity_percent: z.number().nullable(),
+  wind_kmh: z.number().nullable(),
+  wind_degrees: z.number().nullable().describe('Where the wind comes from: 0 is north, 90 is east.'),
+}).describe('What the nearest station measured last. Null is what it did not measure.');
+
 const Source = z.object({
   url: z.string().describe('Address of the API.'),
   local: z.boolean().describe('Whether it is the one of the lab, which takes orders at URL/_control.'),
 }).describe('Where the weather comes from.');
+
+const Latitude = z.number().min(-90).max(90).describe('Degrees north.');
+const Longitude = z.number().min(-180).max(180).describe('Degrees east; west is negative.');
 
 /** Not a state; the message says what to write instead. */
 class UnknownState extends Error {}
@@ -70,8 +83,7 @@ const upstream = new Upstream();
 
 function make(): McpServer {
   const server = new McpServer({ name: 'weather', title: 'Weather', version: '1.0.0' }, {
-    instructions:
-      'Weather alerts and forecasts for the United States. Ask for alerts by state, for forecasts by point.',
+    instructions: 'Weather of the United States: alerts by state, forecasts and what was measured last by point.',
   });
 
   // What a tool throws, the SDK sends as a result with isError: true and the message as its text.
@@ -87,8 +99,8 @@ function make(): McpServer {
     title: 'Weather forecast',
     description: 'Get the weather forecast for a point in the United States.',
     inputSchema: z.object({
-      latitude: z.number().min(-90).max(90).describe('Degrees north.'),
-      longitude: z.number().min(-180).max(180).describe('Degrees east; west is negative.'),
+      latitude: Latitude,
+      longitude: Longitude,
       periods: z.int().min(1).max(14).default(5).describe('Days and nights to return.'),
     }),
     outputSchema: Forecast,
@@ -109,6 +121,25 @@ function make(): McpServer {
         wind: `${period.windSpeed} ${period.windDirection}`,
         summary: period.detailedForecast,
       })),
+    });
+  });
+
+  server.registerTool('get_current', {
+    title: 'Current weather',
+    description: 'Get what the weather station nearest to a point in the United States measured last.',
+    inputSchema: z.object({ latitude: Latitude, longitude: Longitude }),
+    outputSchema: Current,
+    annotations: READ,
+  }, async ({ latitude, longitude }) => {
+    const [station, seen] = await (await upstream.api()).latest(latitude, longitude);
+    return structured({
+      station: station.name,
+      observed: seen.timestamp,
+      summary: seen.textDescription || null,
+      temperature_celsius: measured(seen, 'temperature', 'wmoUnit:degC'),
+      humidity_percent: measured(seen, 'relativeHumidity', 'wmoUnit:percent'),
+      wind_kmh: measured(seen, 'windSpeed', 'wmoUnit:km_h-1'),
+      wind_degrees: measured(seen, 'windDirection', 'wmoUnit:degree_(angle)'),
     });
   });
 
@@ -159,6 +190,21 @@ function make(): McpServer {
         { role: 'user', content: { type: 'resource_link', ...link } },
       ],
     };
+  });
+
+  const REPORT = 'Report the weather of a place: now, today, alerts, and what that means for being outdoors.';
+  server.registerPrompt('weather_report', {
+    title: 'Weather report',
+    description: REPORT,
+    argsSchema: z.object({
+      location: z.string().describe('A place in the United States, such as Fresno, California.'),
+    }),
+  }, ({ location }) => {
+    const text = `Write a weather report for ${location}. Call get_current and get_forecast with its latitude and `
+      + 'longitude, and get_alerts with its state. Say what was measured and when, what today will be like, each alert '
+      + 'with what to do, and what that means for being outdoors. Where a call fails or a value is null, say that it '
+      + 'is missing.';
+    return { description: REPORT, messages: [{ role: 'user', content: { type: 'text', text } }] };
   });
   return server;
 }

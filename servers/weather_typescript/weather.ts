@@ -27,6 +27,7 @@ export interface AlertProperties {
 
 export interface PointProperties {
   forecast: string;
+  observationStations: string;
   timeZone: string;
   relativeLocation: { properties: { city: string; state: string } };
 }
@@ -39,6 +40,25 @@ export interface PeriodProperties {
   windSpeed: string;
   windDirection: string;
   detailedForecast: string;
+}
+
+export interface StationProperties {
+  stationIdentifier: string;
+  name: string;
+}
+
+interface Measurement {
+  unitCode: string;
+  value: number | null;
+}
+
+export interface ObservationProperties {
+  timestamp: string;
+  textDescription: string;
+  temperature: Measurement;
+  relativeHumidity: Measurement;
+  windSpeed: Measurement;
+  windDirection: Measurement;
 }
 
 export class WeatherApi {
@@ -60,13 +80,32 @@ export class WeatherApi {
 
   /** What is known about a point, and its forecast periods. Two requests: the first names the second. */
   async forecast(latitude: number, longitude: number): Promise<[PointProperties, PeriodProperties[]]> {
-    const where = `${latitude.toFixed(4)},${longitude.toFixed(4)}`;
-    const point: PointProperties = (await this.get(`${this.baseUrl}/points/${where}`)).properties;
-    // An address in an answer is input like any other: do not let it send us to another machine.
-    if (!URL.canParse(point.forecast) || new URL(point.forecast).origin !== new URL(this.baseUrl).origin) {
-      throw new WeatherError(`the weather service points to another place (${point.forecast}); not following it`);
+    const point = await this.point(latitude, longitude);
+    return [point, (await this.get(this.ours(point.forecast))).properties.periods];
+  }
+
+  /** The nearest station to a point, and what it measured last. Three requests: each names the next. */
+  async latest(latitude: number, longitude: number): Promise<[StationProperties, ObservationProperties]> {
+    const point = await this.point(latitude, longitude);
+    const { features } = await this.get(this.ours(point.observationStations));
+    if (features.length === 0) {
+      throw new WeatherError(`there is no weather station near ${latitude},${longitude}: ask for the forecast`);
     }
-    return [point, (await this.get(point.forecast)).properties.periods];
+    const station: StationProperties = features[0].properties;
+    const name = encodeURIComponent(station.stationIdentifier);
+    return [station, (await this.get(`${this.baseUrl}/stations/${name}/observations/latest`)).properties];
+  }
+
+  private async point(latitude: number, longitude: number): Promise<PointProperties> {
+    return (await this.get(`${this.baseUrl}/points/${latitude.toFixed(4)},${longitude.toFixed(4)}`)).properties;
+  }
+
+  private ours(url: string): string {
+    // An address in an answer is input like any other: do not let it send us to another machine.
+    if (!URL.canParse(url) || new URL(url).origin !== new URL(this.baseUrl).origin) {
+      throw new WeatherError(`the weather service points to another place (${url}); not following it`);
+    }
+    return url;
   }
 
   private async get(url: string, query = ''): Promise<any> {
@@ -87,6 +126,19 @@ export class WeatherApi {
       await sleep(Math.min(FIRST_WAIT * 2 ** (attempt - 1), 1000) + Math.random() * FIRST_WAIT);
     }
   }
+}
+
+/** One value of an observation in the unit that is expected, or null where the station has none. */
+export function measured(
+  observation: ObservationProperties,
+  name: 'temperature' | 'relativeHumidity' | 'windSpeed' | 'windDirection',
+  unit: string,
+): number | null {
+  const { unitCode: found, value } = observation[name];
+  if (value !== null && found !== unit) {
+    throw new WeatherError(`the station gives ${name} in ${found}, not in ${unit}: not reporting a wrong number`);
+  }
+  return value;
 }
 
 function parsed(url: string, body: string): unknown {

@@ -24,7 +24,8 @@ from labkit.deploy import check_path
 from labkit.deploy.app import ALIVE, METRICS, READY
 from labkit.deploy.nginx import passing, read_nginx, seconds
 from labkit.deploy.run import KEEP_ALIVE
-from labkit.deploy.settings import SECRETS, Settings
+from labkit.deploy.settings import SECRETS, Settings, take_secrets
+from labkit.deploy.systemd import read_unit
 from labkit.gateway import GatewayConfig
 from labkit.patterns.calls import OUTCOMES
 from labkit.patterns.metrics import Metrics
@@ -402,3 +403,27 @@ def test_prometheus_looks_for_the_services_that_there_are() -> None:
     assert {each["port"] for each in found.values()} == {8000}
     for name in [*found["servers"]["names"], "gateway"]:
         assert set(services[name]["networks"]) & set(services["prometheus"]["networks"])
+
+
+def test_the_unit_starts_what_there_is_with_settings_that_are_some(tmp_path: Path) -> None:
+    service = read_unit((DEPLOY / "systemd" / "mcp-hr.service").read_text(encoding="utf-8"))["Service"]
+    (command,) = service["ExecStart"]
+    python, *arguments = command.split()
+    assert arguments[:3] == ["-m", "labkit.deploy.run", "server"] and (LAB_ROOT / arguments[3]).is_file()
+    assert python == service["WorkingDirectory"][0] + "/.venv/bin/python"
+    told = dict(word.split("=", 1) for line in service["Environment"] for word in line.split())
+    secret = service["LoadCredential"][0].split(":")[0]
+    (tmp_path / secret).write_text("sqlite:///hr.db", encoding="utf-8")
+    told = {name: value.replace("%d", str(tmp_path)) for name, value in told.items()}
+    take_secrets(told)
+    settings = Settings.read(told)
+    assert (settings.host, settings.port, settings.database_url) == ("127.0.0.1", 8001, "sqlite:///hr.db")
+
+
+def test_systemd_takes_the_unit_and_finds_little_left_open(tmp_path: Path) -> None:
+    analyze = program("systemd-analyze", "it comes with systemd")
+    text = (DEPLOY / "systemd" / "mcp-hr.service").read_text(encoding="utf-8")
+    unit = tmp_path / "mcp-hr.service"
+    unit.write_text(text.replace("/opt/mcp-lab/.venv/bin/python", sys.executable), encoding="utf-8")
+    assert "ignoring" not in run(analyze, "verify", "--man=no", unit), "systemd ignores a key that it does not know"
+    run(analyze, "security", "--offline=true", "--no-pager", "--threshold=20", unit)  # tenths; 96 without any line

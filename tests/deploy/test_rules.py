@@ -156,6 +156,7 @@ server {
     location /mcp { proxy_pass http://up; proxy_buffering off; proxy_read_timeout 1h; proxy_next_upstream error; }
 }
 """
+UNIT = (DEPLOY / "systemd" / "mcp-hr.service").read_text(encoding="utf-8")
 TEXTS: list[tuple[str, str, str, str, str]] = [
     ("image-tag", "Dockerfile", GOOD, "FROM python:3.12.11-slim\n", "FROM python\n"),
     ("runs-as-root", "Dockerfile", GOOD, "USER 10001\n", ""),
@@ -176,10 +177,23 @@ TEXTS: list[tuple[str, str, str, str, str]] = [
     ("proxy-host", "nginx.conf", NGINX, "proxy_pass", "proxy_set_header X-Real-IP $remote_addr; proxy_pass"),
     ("proxy-retries-calls", "nginx.conf", NGINX, "proxy_next_upstream error", "proxy_next_upstream error non_idempotent"),
     ("proxy-read-timeout", "nginx.conf", NGINX, "proxy_read_timeout 1h;", ""),
+    ("unit-as-root", "a.service", UNIT, "DynamicUser=yes\n", ""),
+    ("unit-as-root", "a.service", UNIT, "DynamicUser=yes\n", "DynamicUser=no\nUser=root\n"),
+    ("secret-literal", "a.service", UNIT, "DATABASE_URL_FILE=%d/database_url", 'API_KEY=x "DATABASE_URL=sqlite:///a b"'),
+    ("shell-command", "a.service", UNIT, "ExecStart=/opt", "ExecStart=/bin/sh -c '/opt"),
+    ("no-memory-limit", "a.service", UNIT, "MemoryMax=512M\n", "MemoryMax=512M\nMemoryMax=\n"),
+    ("unit-no-restart", "a.service", UNIT, "Restart=on-failure\n", ""),
+    ("short-grace", "a.service", UNIT, "TimeoutStopSec=35", "TimeoutStopSec=20s"),
+    ("short-grace", "a.service", UNIT, "GRACE_SECONDS=20", "GRACE_SECONDS=60"),
+    ("unit-open", "a.service", UNIT, "ProtectSystem=strict\n", "ProtectSystem=full\n"),
+    ("unit-open", "a.service", UNIT, "CapabilityBoundingSet=\n", ""),
+    ("unit-open", "a.service", UNIT, "SystemCallFilter=@system-service\nSystemCallFilter=~@privileged @resources\n", ""),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "text"), [("Dockerfile", GOOD), ("compose.yaml", COMPOSE), ("nginx.conf", NGINX)])
+@pytest.mark.parametrize(
+    ("name", "text"), [("Dockerfile", GOOD), ("compose.yaml", COMPOSE), ("nginx.conf", NGINX), ("a.service", UNIT)]
+)
 def test_good_files_are_not_blamed(name: str, text: str) -> None:
     assert [str(finding) for finding in check_text(text, name)] == []
 
@@ -203,6 +217,10 @@ def test_mistakes_of_images_compose_and_nginx_are_found(rule: str, name: str, te
         ("compose.yaml", COMPOSE.replace("mem_limit: 256m", "deploy: {resources: {limits: {memory: 256m}}}")),
         ("nginx.conf", NGINX.replace("$http_host", "$host")),
         ("nginx.conf", NGINX.replace("location /mcp", 'location ~ "^/mcp/(a|b){1,2}$"')),
+        ("a.service", UNIT.replace("DynamicUser=yes", "User=mcp-hr").replace("TimeoutStopSec=35\n", "")),
+        ("a.service", UNIT.replace("TimeoutStopSec=35", "TimeoutStopSec=1min 5s").replace("=yes", "=true")),
+        ("a.service", UNIT.replace("ExecStart=/opt", "ExecStart=/bin/sh -c 'exec /opt").replace("ver.py", "ver.py'")),
+        ("a.service", UNIT.replace("ExecStart=", "ExecStart=\\\n  ").replace("=on-failure", "=always")),
     ],
 )
 def test_other_ways_to_write_it_well_are_not_blamed(name: str, text: str) -> None:
@@ -249,6 +267,10 @@ def test_no_field_of_another_kind_ends_it() -> None:
         ({"Dockerfile": "# nothing"}, "no FROM"),
         ({"nginx.conf": "server { proxy_pass x; "}, "inside a block"),
         ({"nginx.conf": "server { proxy_pass x; } }"}, "too many"),
+        ({"a.service": "ExecStart=x"}, r"\[Section\] and KEY=VALUE, and not 'ExecStart=x'"),
+        ({"a.service": "[Service]\nExecStart"}, "KEY=VALUE"),
+        ({"a.service": "[Unit]\nDescription=x"}, "no ExecStart"),
+        ({"a.service": "[Service]\nExecStart=x\nEnvironment='A=1"}, "Close its quotes"),
     ],
 )
 def test_what_cannot_be_read_is_said(files: dict[str, str], match: str) -> None:

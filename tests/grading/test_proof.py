@@ -62,7 +62,7 @@ def test_a_server_that_deletes_its_own_file_is_told(monkeypatch: pytest.MonkeyPa
     async def certified(command: list[str], **_: object) -> None:
         Path(json.loads(Path(command[-1]).read_text(encoding="utf-8"))["file"]).unlink()
 
-    monkeypatch.setattr(import_module("labkit.testbench.certify"), "certify", certified)
+    monkeypatch.setattr(import_module("labkit.testbench.certifying"), "certify", certified)
     watcher = Watcher()
     with pytest.raises(Crashed, match="deleted or moved its own file"):
         proof.certify("answer", "", SPEC.limits, [], watcher, [], 5)

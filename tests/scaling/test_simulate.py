@@ -25,6 +25,7 @@ from labkit.scaling.arrivals import (
 from labkit.scaling.choosing import Balance, Choice, Upstream
 from labkit.scaling.scaler import Autoscaler
 from labkit.scaling.simulate import simulate
+from labkit.scaling.simulate_result import Moment
 
 
 def test_requests_wait_their_turn() -> None:
@@ -284,3 +285,40 @@ def test_rates_that_cannot_be_are_refused() -> None:
         varying(lambda _: 6, 5, 100)
     with pytest.raises(SimulationError, match="the lower rate comes first"):
         diurnal(5, 1, period=10, seconds=10)
+
+
+def test_memory_that_grows_with_the_requests_scales_by_them() -> None:
+    scaler = Autoscaler("memory", 0.5, most=20, every=10, down_window=0)
+    # 8 requests at a time: on n replicas each uses 0.2 + 0.1 * 8 / n, which is 0.4 on 4, and near 0.5 on 3.
+    run = simulate([n / 2 for n in range(400)], 4.0, slots=8, scaler=scaler, balance="one_queue", memory=(0.2, 0.1))
+    assert {moment.ready for moment in run.moments if 50 <= moment.second <= 190} == {3}
+
+
+def test_memory_that_idle_replicas_use_is_not_shared_out() -> None:
+    scaler = Autoscaler("memory", 0.5, most=20, every=10, down_window=0)
+    run = simulate([0.0, 100.0], 1.0, scaler=scaler, memory=(0.6, 0.1), until=300)
+    assert run.moments[-1].ready == 20, "each new one uses as much, so the average stays above the target"
+
+
+def test_a_metric_of_ones_own_can_know_what_comes() -> None:
+    arrivals = constant(1, 60) + [60 + n / 20 for n in range(1200)]
+    asked: list[float] = []
+
+    def expected(moment: Moment) -> float:
+        asked.append(moment.second)
+        return 20.0 if moment.second >= 40 else 1.0
+
+    timetable = Autoscaler("metric", 8, every=10)
+    late = simulate(arrivals, 0.1, scaler=Autoscaler("cpu", 0.8, every=10), cold_start=15, balance="one_queue")
+    early = simulate(arrivals, 0.1, scaler=timetable, cold_start=15, balance="one_queue", metric=expected)
+    assert asked == [10.0 * n for n in range(1, len(asked) + 1)] and len(asked) > 10
+    assert max(moment.ready for moment in early.moments) == 3
+    assert early.p99 == pytest.approx(0.1) and late.p99 > 1
+
+
+def test_a_trigger_without_its_measure_is_refused() -> None:
+    with pytest.raises(SimulationError, match="give metric=, a function of a Moment"):
+        simulate([1.0], 0.1, scaler=Autoscaler("metric"))
+    for memory in ((0.0, 0.0), (-0.1, 0.5)):
+        with pytest.raises(SimulationError, match="say what a replica uses when it is idle"):
+            simulate([1.0], 0.1, scaler=Autoscaler("memory"), memory=memory)

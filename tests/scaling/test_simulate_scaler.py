@@ -67,7 +67,26 @@ def test_latency_counts_in_proportion() -> None:
     assert scaler.wanted(Seen(15, 12, latency=0.05)) == 6
 
 
-@pytest.mark.parametrize("trigger", ["cpu", "queue", "latency"])
+def test_memory_counts_as_cpu_does() -> None:
+    scaler = Autoscaler("memory", 0.8, most=50, down_window=0)
+    assert scaler.wanted(Seen(0, 4, memory=1.0)) == 5
+    assert scaler.wanted(Seen(15, 5, memory=0.75)) == 5, "within a tenth of the target"
+    assert scaler.wanted(Seen(30, 5, memory=0.3)) == 2
+
+
+def test_memory_that_idle_replicas_use_never_lets_the_last_one_go() -> None:
+    scaler = Autoscaler("memory", 0.8, least=0, idle=60, down_window=0)
+    assert scaler.wanted(Seen(900, 1, memory=0.5, idle=900)) == 1
+
+
+def test_a_metric_is_shared_out() -> None:
+    scaler = Autoscaler("metric", 100, most=50, down_window=0)
+    assert scaler.wanted(Seen(0, 3, in_system=999, metric=350)) == 4
+    assert scaler.wanted(Seen(15, 4, metric=430)) == 4, "107 in each is near enough to 100"
+    assert scaler.wanted(Seen(30, 4, metric=0)) == 1
+
+
+@pytest.mark.parametrize("trigger", ["cpu", "memory", "queue", "latency"])
 def test_to_nothing_after_the_idle_time_and_back_for_a_request(trigger: str) -> None:
     scaler = Autoscaler(trigger, 0.5, least=0, idle=60, down_window=0)  # pyright: ignore[reportArgumentType]
     assert scaler.wanted(Seen(15, 1, idle=15)) == 1

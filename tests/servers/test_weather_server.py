@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import httpx2
@@ -26,7 +26,8 @@ from labkit.testbench.spelling import plain
 from servers.upstreams import weather_data
 from servers.upstreams.process import WeatherUpstream
 from servers.upstreams.us_states import STATES, nearest
-from servers.weather.client import WeatherApi, WeatherError
+from servers.upstreams.weather_api import DEFAULT_SEED
+from servers.weather.client import WeatherApi, WeatherError, measured
 
 TIMEOUT = 0.3
 """Seconds that the server gives the upstream."""
@@ -98,6 +99,30 @@ async def test_forecast_of_a_point(weather: Client) -> None:
 
 
 @pytest.mark.anyio
+async def test_what_was_measured_last(weather: Client) -> None:
+    result = await weather.call_tool("get_current", {"latitude": 38.6, "longitude": -121.5})
+    seen = weather_data.observation(DEFAULT_SEED, STATES["CA"])
+    assert result.structured_content == {
+        "station": "Sacramento, California",
+        "observed": seen["timestamp"],
+        "summary": seen["textDescription"],
+        "temperature_celsius": seen["temperature"]["value"],
+        "humidity_percent": seen["relativeHumidity"]["value"],
+        "wind_kmh": seen["windSpeed"]["value"],
+        "wind_degrees": seen["windDirection"]["value"],
+    }
+
+
+@pytest.mark.anyio
+async def test_what_a_station_has_not_measured_is_null(weather: Client) -> None:
+    state = next(s for s in STATES.values() if weather_data.observation(DEFAULT_SEED, s)["windSpeed"]["value"] is None)
+    where = {"latitude": state.latitude, "longitude": state.longitude}
+    result = await weather.call_tool("get_current", where)
+    assert result.structured_content and result.structured_content["wind_kmh"] is None
+    assert result.structured_content["temperature_celsius"] is not None
+
+
+@pytest.mark.anyio
 async def test_progress_is_reported_to_whoever_asks_for_it(weather: Client) -> None:
     seen: list[tuple[float, float | None, str | None]] = []
 
@@ -125,6 +150,11 @@ async def test_progress_is_reported_to_whoever_asks_for_it(weather: Client) -> N
             {"latitude": 51.5, "longitude": -0.12},
             "URL/points/51.5000,-0.1200 answered 404: No data for 51.5,-0.12: the service covers the United States only",
         ),
+        (
+            "get_current",
+            {"latitude": 51.5, "longitude": -0.12},
+            "URL/points/51.5000,-0.1200 answered 404: No data for 51.5,-0.12: the service covers the United States only",
+        ),
     ],
 )
 async def test_wrong_places_are_explained(
@@ -140,6 +170,7 @@ async def test_wrong_places_are_explained(
         ("get_forecast", {"latitude": 91, "longitude": 0}, ("latitude", "90")),
         ("get_forecast", {"latitude": 40, "longitude": -100, "periods": 15}, ("periods", "14")),
         ("get_alerts", {}, ("state",)),
+        ("get_current", {"latitude": 40, "longitude": -181}, ("longitude", "180")),
     ],
 )
 async def test_arguments_that_do_not_fit_are_refused(
@@ -187,6 +218,21 @@ async def test_the_prompt_links_the_alerts(weather: Client) -> None:
     messages = (await weather.get_prompt("plan_trip", {"state": "co"})).messages
     assert "hiking trip to Colorado" in messages[0].content.text  # type: ignore[union-attr]
     assert isinstance(messages[1].content, types.ResourceLink) and messages[1].content.uri == "weather://alerts/CO"
+
+
+@pytest.mark.anyio
+async def test_the_report_names_the_tools_that_it_needs(weather: Client) -> None:
+    said = await weather.get_prompt("weather_report", {"location": "Fresno, California"})
+    assert [message.role for message in said.messages] == ["user"]
+    text = said.messages[0].content.text  # type: ignore[union-attr]
+    assert text == (
+        "Write a weather report for Fresno, California. Call get_current and get_forecast with its latitude and "
+        "longitude, and get_alerts with its state. Say what was measured and when, what today will be like, each alert "
+        "with what to do, and what that means for being outdoors. Where a call fails or a value is null, say that it is "
+        "missing."
+    )
+    tools = {tool.name for tool in (await weather.list_tools()).tools}
+    assert {"get_current", "get_forecast", "get_alerts"} <= tools
 
 
 @pytest.mark.anyio
@@ -296,21 +342,49 @@ def test_the_upstream_ends_with_a_server_that_was_killed(serve: Callable[..., St
         server.communicate()
 
 
-@pytest.mark.anyio
-async def test_an_answer_cannot_send_the_client_elsewhere() -> None:
+@asynccontextmanager
+async def answering(answers: dict[str, Any]) -> AsyncIterator[tuple[WeatherApi, list[str]]]:
+    """A client whose requests are answered from here, by the end of their path; and what it asked for."""
     asked: list[str] = []
 
     def answer(request: httpx2.Request) -> httpx2.Response:
         asked.append(str(request.url))
-        return httpx2.Response(200, json={"properties": {"forecast": "http://169.254.169.254/secrets"}})
+        return httpx2.Response(200, json=next(body for end, body in answers.items() if request.url.path.endswith(end)))
 
     api = WeatherApi("http://weather.test", timeout=1)
     await api.close()
     api._http = httpx2.AsyncClient(transport=httpx2.MockTransport(answer))
-    with pytest.raises(WeatherError, match="another place"):
-        await api.forecast(1, 2)
+    yield api, asked
     await api.close()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("key", "ask"), [("forecast", "forecast"), ("observationStations", "latest")])
+async def test_an_answer_cannot_send_the_client_elsewhere(key: str, ask: str) -> None:
+    async with answering({"": {"properties": {key: "http://169.254.169.254/secrets"}}}) as (api, asked):
+        with pytest.raises(WeatherError, match="another place"):
+            await getattr(api, ask)(1, 2)
     assert asked == ["http://weather.test/points/1.0000,2.0000"]
+
+
+@pytest.mark.anyio
+async def test_the_name_of_a_station_cannot_change_what_is_asked_for() -> None:
+    point = {"properties": {"observationStations": "http://weather.test/here/stations"}}
+    station = {"stationIdentifier": "../_control?mode=down#", "name": "Nowhere"}
+    answers = {"/stations": {"features": [{"properties": station}]}, "/latest": {"properties": {"seen": 1}}, "": point}
+    async with answering(answers) as (api, asked):
+        assert await api.latest(1, 2) == (station, {"seen": 1})
+    assert asked[-1] == "http://weather.test/stations/..%2F_control%3Fmode%3Ddown%23/observations/latest"
+    async with answering({**answers, "/stations": {"features": []}}) as (api, _):
+        with pytest.raises(WeatherError, match="no weather station near 1,2: ask for the forecast"):
+            await api.latest(1, 2)
+
+
+def test_a_value_in_another_unit_is_no_value() -> None:
+    fahrenheit = {"temperature": {"unitCode": "wmoUnit:degF", "value": 51.0}}
+    with pytest.raises(WeatherError, match="gives temperature in wmoUnit:degF, not in wmoUnit:degC"):
+        measured(fahrenheit, "temperature", "wmoUnit:degC")
+    assert measured({"temperature": {"unitCode": "wmoUnit:degF", "value": None}}, "temperature", "wmoUnit:degC") is None
 
 
 def test_the_weather_is_the_same_every_time() -> None:

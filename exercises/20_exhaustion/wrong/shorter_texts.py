@@ -1,5 +1,5 @@
 """fails: pattern, near
-why: The pattern stays, and texts are limited to what a heading has. Forty letters are enough to keep it busy for longer than anybody waits.
+why: The pattern stays, and texts are limited to what a heading has. Forty letters keep it busy for longer than you wait.
 """
 
 import re

@@ -12,6 +12,7 @@ import pkgutil
 import posixpath
 import re
 import warnings
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -49,13 +50,13 @@ def module_names() -> list[str]:
     return names
 
 
-def api_pages() -> list[Page]:
-    """The list of modules, and a page for each. Imports all of labkit. Needs pdoc."""
+def api_pages(names: Sequence[str] = ()) -> list[Page]:
+    """The list of modules, all of `module_names` unless given, and a page for each. Imports them. Needs pdoc."""
     import jinja2
     import pdoc.doc
     import pdoc.render
 
-    names = module_names()
+    names = names or module_names()
     pdoc.render.configure(docformat="markdown", include_undocumented=False, search=False, show_source=False)
     ours = jinja2.DictLoader({"frame.html.jinja2": _FRAME})
     loader = pdoc.render.env.loader
@@ -64,7 +65,7 @@ def api_pages() -> list[Page]:
         with warnings.catch_warnings():
             # An annotation that cannot be resolved stands there as it is written.
             warnings.simplefilter("ignore")
-            modules = {name: pdoc.doc.Module(importlib.import_module(name)) for name in names}
+            modules = {name: pdoc.doc.Module(_loaded(name)) for name in names}
             made = [_page(name, pdoc.render.html_module(module, modules), module) for name, module in modules.items()]
     finally:
         pdoc.render.env.loader = loader
@@ -78,6 +79,14 @@ def api_pages() -> list[Page]:
         f"needs; the rooms below it are for programs.</p><table><tbody>{rows}</tbody></table>"
     )
     return [Page("api/index.html", "The names of labkit", body, "API"), *made]
+
+
+def _loaded(name: str) -> Any:
+    """A module with all that its `__all__` names: pdoc does not see what is imported on first use."""
+    module = importlib.import_module(name)
+    for each in getattr(module, "__all__", ()):
+        getattr(module, each)
+    return module
 
 
 def _page(name: str, markup: str, module: Any) -> Page:

@@ -161,7 +161,7 @@ class _Site:
             suffix = Path(origin).suffix
             if suffix == ".md":
                 made = texts.text_page(self.root, origin, f"{origin.removesuffix('.md')}.html", "Sources")
-            elif suffix in TEXTS or Path(origin).name.startswith("Dockerfile"):
+            elif suffix in TEXTS or "Dockerfile" in Path(origin).name:
                 made = texts.source_page(self.root, origin)
             else:
                 return None

@@ -16,6 +16,8 @@ _IMAGE = re.compile(r"<img\b([^>]*?)/?>", re.S)
 _HREF = re.compile(r"(?<![\w-])href\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _SRC = re.compile(r"(?<![\w-])src\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _ALT = re.compile(r"(?<![\w-])alt\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+_UNDESCRIBED = "No description has been provided"
+"""What nbconvert says of a picture without a text."""
 _NOT_OUT_THERE = re.compile(r"localhost|127\.\d+\.\d+\.\d+|::1|(.*\.)?(example|test|invalid|localhost|example\.\w+)")
 
 
@@ -46,11 +48,13 @@ class Links:
             attributes = match[1]
             src, alt = _SRC.search(attributes), _ALT.search(attributes)
             words = (alt[1] or alt[2] or "") if alt else ""
+            described = bool(alt) and not words.startswith(_UNDESCRIBED)
             target = self._picture(page, html.unescape(src[1] or src[2] or "")) if src else None
             if target is None:
-                return f'<span class="nolink">{words}</span>'
-            described = "" if alt else ' alt="A figure that the cell draws"'
-            return f"<img{_with(_SRC, 'src', target, attributes)}{described}>"
+                return f'<span class="nolink">{words if described else "a picture"}</span>'
+            if not described:
+                attributes = _ALT.sub("", attributes) + ' alt="A figure that the cell draws"'
+            return f"<img{_with(_SRC, 'src', target, attributes)}>"
 
         return _LINK.sub(link, _IMAGE.sub(image, page.body))
 
@@ -61,13 +65,13 @@ class Links:
             return None if _NOT_OUT_THERE.fullmatch(parts.hostname or "") or not parts.hostname else href
         if parts.scheme == "mailto":
             return href
-        fragment = unquote(parts.fragment)
+        fragment = parts.fragment
         if parts.scheme == "site":
             there = self.page_named(unquote(parts.path))
         elif parts.scheme or parts.netloc or parts.path.startswith("/"):
             there = None
         elif not parts.path:
-            there = page if fragment in page.anchors else None
+            there = page if _anchor(page, fragment) else None
         else:
             there = self.page_of(_file(page, parts.path))
         if there is None:
@@ -75,10 +79,10 @@ class Links:
             return None
         if not fragment and words in there.anchors:
             fragment = words  # the list of interview questions names one and leads to the file that it stands in
-        if fragment and fragment not in there.anchors:
+        found = _anchor(there, fragment)
+        if fragment and not found:
             self.left_out.append((page.name, href))
-            fragment = ""
-        anchor = "#" + quote(fragment, safe="=-._~:@!$()*+,;/?") if fragment else ""
+        anchor = "#" + quote(found, safe="=-._~:@!$()*+,;/?") if found else ""
         return anchor if there is page and anchor else quote(way(page.name, there.name)) + anchor
 
     def _picture(self, page: Page, src: str) -> str | None:
@@ -100,6 +104,11 @@ def _with(pattern: re.Pattern[str], name: str, value: str, attributes: str) -> s
 def way(here: str, there: str) -> str:
     """The relative way from one file of the site to another."""
     return posixpath.relpath(there, posixpath.dirname(here) or ".")
+
+
+def _anchor(page: Page, fragment: str) -> str:
+    """The anchor of a page that a link names, empty when it has none. nbconvert has some that hold %C2 as it stands."""
+    return next((each for each in (fragment, unquote(fragment)) if each in page.anchors), "")
 
 
 def _file(page: Page, path: str) -> str:

@@ -10,7 +10,23 @@ from pathlib import Path
 
 PICTURES = frozenset({".png", ".svg", ".jpg", ".jpeg", ".gif", ".webp"})
 TEXTS = frozenset(
-    {".py", ".toml", ".json", ".yml", ".yaml", ".ts", ".js", ".mjs", ".css", ".html", ".sql", ".txt", ".conf", ".sh"}
+    {
+        ".py",
+        ".toml",
+        ".json",
+        ".yml",
+        ".yaml",
+        ".ts",
+        ".js",
+        ".mjs",
+        ".css",
+        ".html",
+        ".sql",
+        ".txt",
+        ".conf",
+        ".sh",
+        ".service",
+    }
 )
 FOLDERS = frozenset({"notebooks", "exercises", "servers", "labkit", "deploy", "interview", "benchmarks", "tests"})
 LIMIT = 256 * 1024

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labkit.course.site.page import Page, plain
+from labkit.course.site.page import Heading, Page, plain
 
 if TYPE_CHECKING:
     from labkit.grading.spec import Spec
@@ -99,7 +99,8 @@ def _exercise(spec: Spec, notebooks: Mapping[str, str]) -> Page:
         f"<details><summary>What you begin with</summary>{begin}</details>"
     )
     origin = f"exercises/{spec.id}/task.md"
-    return Page(origin.removesuffix(".md") + ".html", spec.title, body, "Exercises", origin, group=spec.track)
+    name = origin.removesuffix(".md") + ".html"
+    return Page(name, spec.title, body, "Exercises", origin, spec.track, names=(Heading(3, spec.id, spec.id),))
 
 
 def _kind(spec: Spec) -> str:
@@ -163,12 +164,14 @@ def _question(each: Question, notebooks: Mapping[str, str]) -> str:
 
 
 def _proof(claim: Claim, notebooks: Mapping[str, str]) -> str:
-    """A link to what shows a claim: a cell of a notebook, or a test."""
+    """What shows a claim: a link to a cell of a notebook or to a test, or a command."""
     stem, _, cell = claim.shown.partition("#")
     file = claim.shown.partition("::")[0]
     if stem in notebooks:
         return f' <small><a href="../../{notebooks[stem]}#cell-id={html.escape(cell)}">shown in {stem[:2]}</a></small>'
-    return f' <small>shown by <a href="../../{html.escape(file)}">a test</a></small>' if "::" in claim.shown else ""
+    if "::" in claim.shown:
+        return f' <small>shown by <a href="../../{html.escape(file)}">a test</a></small>'
+    return f" <small>shown by <code>{html.escape(claim.shown)}</code></small>" if claim.shown else ""
 
 
 def _inline(text: str) -> str:
