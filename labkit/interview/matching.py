@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise, product
 
 from labkit.interview.bank import Mentions
@@ -72,19 +73,20 @@ def ideas(mentions: Mentions, text: Text, *, claim: bool = False) -> Ideas:
         (hit.sentence, place)
         for idea in everything
         for hit in idea
-        if _is_negated(hit)
+        if _is_negated(hit.way)
         for place in range(hit.first, hit.last)
         if text[hit.sentence].words[place].form == NEGATION
     }
     return [
-        [hit for hit in idea if _is_negated(hit) or not _denied(text[hit.sentence], hit, spoken, claim=claim)]
+        [hit for hit in idea if _is_negated(hit.way) or not _denied(text[hit.sentence], hit, spoken, claim=claim)]
         for idea in everything
     ]
 
 
-def _is_negated(hit: Hit) -> bool:
-    """Whether the way itself is a negated one."""
-    return any(form == NEGATION for words in spellings(hit.way) for form, _ in words)
+@cache
+def _is_negated(way: str) -> bool:
+    """Whether a way of saying something is itself a negated one."""
+    return any(form == NEGATION for words in spellings(way) for form, _ in words)
 
 
 def find(own: Ideas, text: Text, rivals: Sequence[Ideas] = ()) -> list[Found]:

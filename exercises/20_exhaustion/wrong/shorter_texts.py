@@ -1,5 +1,5 @@
 """fails: pattern, near
-why: The pattern stays, and texts are limited to what a heading has. Forty letters keep it busy for longer than you wait.
+why: The pattern stays, and texts are limited to what a heading has. Forty letters keep it busy longer than you wait.
 """
 
 import re
