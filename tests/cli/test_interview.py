@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from labkit.cli import app
+from labkit.interview.bank import load_bank
 from labkit.interview.record import Record
 from labkit.interview.session import Session
 from labkit.interview.store import Store
@@ -88,6 +89,7 @@ def test_a_kata_is_written_in_its_file_and_checked_on_enter(work: Path) -> None:
         ["start", "--minutes", "5"],
         ["questions", "--topic", "cooking"],
         ["questions", "--level", "wizard"],
+        ["questions", "--notebook", "99"],
         ["show", "no-such-question"],
         ["answer", "no-such-question"],
         ["prove", "no-such-question"],
@@ -106,6 +108,13 @@ def test_questions_are_listed_by_topic_and_level() -> None:
     assert told.exit_code == 0
     rows = [line for line in told.stdout.splitlines() if " min " in line]
     assert rows and all(" scaling " in row and " senior " in row for row in rows)
+
+
+@pytest.mark.parametrize("notebook", ["04", "04_stateless_era"])
+def test_questions_are_listed_by_notebook(notebook: str) -> None:
+    told = run("questions", "--notebook", notebook)
+    listed = [line.split()[0] for line in told.stdout.splitlines()]
+    assert sorted(listed) == sorted(each.id for each in load_bank().values() if each.notebook == "04_stateless_era")
 
 
 def test_a_solution_is_shown_after_an_attempt_or_on_demand() -> None:

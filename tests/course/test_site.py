@@ -39,7 +39,7 @@ FIRST = (
     "[another](01_other.ipynb)"
 )
 CODE = (
-    "import sysconfig\nfrom IPython.display import HTML, display\nprint('it says', 6 * 7, sysconfig.get_path('purelib'))\n"
+    "import sysconfig, tempfile\nfrom IPython.display import HTML, display\nprint('it says', 6 * 7, sysconfig.get_path('purelib'), tempfile.TemporaryDirectory().name)\n"
     "display({'application/vnd.jupyter.widget-view+json': {'model_id': 'x'}, 'text/plain': 'interactive()'}, raw=True)\n"
     'HTML(\'<a href="/lab/tree">the tree</a><img src="http://127.0.0.1/x.png">\')'
 )
@@ -125,6 +125,7 @@ def test_every_link_leads_to_a_file_and_an_anchor_and_nothing_is_loaded_from_els
 def test_the_page_of_a_notebook_has_its_outputs_and_no_folder_of_this_machine(lab: Lab) -> None:
     page = lab.text("notebooks/start/00_first.html")
     assert "it says 42" in page
+    assert "&lt;python&gt; (temporary)" in page
     assert "Executed: 1 code cell in" in page
     assert "They need a kernel" in page and ">interactive()" not in page
     assert "No description" not in page

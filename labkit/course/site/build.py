@@ -5,7 +5,9 @@ from __future__ import annotations
 import html
 import json
 import os
+import re
 import shutil
+import tempfile
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -87,7 +89,7 @@ def build_site(
     draft = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
         for each in pages:
-            _write(draft / each.name, without_paths(frame.whole(each, bodies[each.name], pages)))
+            _write(draft / each.name, _anywhere(frame.whole(each, bodies[each.name], pages)))
         for name, text in frame.assets(pages).items():
             _write(draft / name, text)
         for name in site.pictures:
@@ -179,6 +181,12 @@ class _Site:
 def _check(out: Path) -> None:
     if out.exists() and not (out / MARK).is_file() and (not out.is_dir() or any(out.iterdir())):
         raise SiteError(f"{out} holds something else than a site. Name another folder, or empty this one.")
+
+
+def _anywhere(markup: str) -> str:
+    """HTML without folders of this machine: what `without_paths` takes out, and temporary folders that a cell made."""
+    markup = without_paths(markup).replace("<python>", "&lt;python&gt;")
+    return re.sub(re.escape(tempfile.gettempdir()) + r"[/\\](?:tmp|labkit-)\w[\w-]*", "(temporary)", markup)
 
 
 def _write(path: Path, text: str) -> None:
