@@ -85,6 +85,9 @@ def _read(question: Question, arguments: Mapping[str, Any], model: str) -> tuple
 
 @cache
 def _validator() -> Any:
+    from labkit._lean import lean_jsonschema
+
+    lean_jsonschema()
     from jsonschema import Draft202012Validator
 
     return Draft202012Validator

@@ -61,6 +61,9 @@ def _role(id: str, entry: Mapping[str, Any]) -> Role:
 
 @cache
 def _validator() -> Any:
+    from labkit._lean import lean_jsonschema
+
+    lean_jsonschema()
     from jsonschema import Draft202012Validator
 
     return Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
