@@ -43,17 +43,19 @@ def lab(
 
     typer.echo("Starting JupyterLab; Ctrl-C here ends it and its kernels.", err=True)
     sys.argv = sys.argv[:1]
-    LabApp.launch_instance(jupyter_arguments(port, browser=not no_browser, page=_page()))  # pyright: ignore[reportUnknownMemberType]
+    LabApp.launch_instance(jupyter_arguments(port, browser=not no_browser, page=welcome_page()))  # pyright: ignore[reportUnknownMemberType]
 
 
-def _page() -> Path | None:
+def welcome_page() -> Path | None:
     import sqlite3
 
+    from labkit.errors import LabError
     from labkit.ui.welcome import write_welcome
 
     try:
         return write_welcome()
-    except (OSError, sqlite3.Error) as error:  # a full disk, a locked record: no reason to keep the lab closed
+    # A full disk, a locked or damaged record: no reason to keep the lab closed.
+    except (OSError, sqlite3.Error, LabError) as error:
         say(f"The welcome page could not be written: {error}. JupyterLab opens with the first notebook.")
         return None
 

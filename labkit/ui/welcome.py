@@ -12,6 +12,8 @@ from labkit.course.find import COURSE
 from labkit.files import replace_text
 from labkit.grading.record import Board, Line, Progress, facts, work_folder
 from labkit.grading.report import NOT_ATTEMPTED, PASSED
+from labkit.interview.record import Record
+from labkit.interview.repetition import due
 from labkit.ui.board import Chapter, chapters, streak
 
 PAGE = "welcome.md"
@@ -51,7 +53,7 @@ def welcome(progress: Progress, folder: Path, today: date, course: Path = COURSE
             f"**{board.headline}**; {sum(each.done for each in done)} of {len(done)} notebooks done{row}. "
             "As of this start: `lab.progress()` in a notebook shows it live."
         )
-    parts += ["## What comes next", _next(book, folder), "## Ways in", _ways(book, folder)]
+    parts += ["## What comes next", _next(book, folder) + _due(folder), "## Ways in", _ways(book, folder)]
     parts += ["## The course", *(_track(track, book, folder) for track in dict.fromkeys(each.track for each in book))]
     return "\n\n".join(parts) + "\n"
 
@@ -69,6 +71,15 @@ def _next(book: list[Chapter], folder: Path) -> str:
     if first:
         lines.append(f"- Next: {_exercise(*first, folder)}")
     return "\n".join(lines)
+
+
+def _due(folder: Path) -> str:
+    """A line on the interview questions that should come again, if there are any."""
+    waiting = len(due(Record(folder / "interview").attempts()))
+    if not waiting:
+        return ""
+    again = "1 interview question is" if waiting == 1 else f"{waiting} interview questions are"
+    return f"\n- {again} due again: `labkit interview due`, or `lab.mock_interview(...)`"
 
 
 def _exercise(chapter: Chapter, line: Line, folder: Path) -> str:

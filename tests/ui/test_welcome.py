@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 from labkit.catalog import LAB_ROOT
-from labkit.cli.lab import jupyter_arguments
+from labkit.cli.lab import jupyter_arguments, welcome_page
 from labkit.course.find import find_notebooks
 from labkit.grading.record import Progress
 from labkit.grading.report import CheckResult, Report
 from labkit.grading.spec import load
+from labkit.interview.bank import InterviewError
+from labkit.interview.record import Attempt, Record
 from labkit.ui.welcome import welcome, write_welcome
 
 TODAY = date.today()
@@ -45,6 +48,13 @@ def test_it_says_what_was_done_what_was_begun_and_what_is_next(progress: Progres
     assert re.search(r"- Next: \[00 welcome\]\(../notebooks/start/00_welcome.ipynb\), .*`p1_mcp_basics`", page)
 
 
+def test_it_says_how_many_interview_questions_are_due(progress: Progress, tmp_path: Path) -> None:
+    assert "due again" not in welcome(progress, tmp_path, TODAY)
+    long_ago = time.time() - 5 * 86_400
+    Record(tmp_path / "interview").add(Attempt(long_ago, "how-to-scale", "scaling", 0.1))
+    assert "- 1 interview question is due again: `labkit interview due`" in welcome(progress, tmp_path, TODAY)
+
+
 def test_its_links_lead_somewhere_and_name_the_whole_course(progress: Progress) -> None:
     page = welcome(progress, LAB_ROOT / "work", TODAY)
     links = [LAB_ROOT / "work" / link for link in re.findall(r"\]\(([^)]+)\)", page)]
@@ -64,3 +74,13 @@ def test_it_is_written_where_the_learner_works(monkeypatch, tmp_path: Path) -> N
     monkeypatch.setenv("LABKIT_WORK", str(tmp_path / "mine"))
     page = write_welcome()
     assert page == tmp_path / "mine" / "welcome.md" and page.read_text(encoding="utf-8").startswith("# Welcome")
+
+
+@pytest.mark.parametrize("error", [OSError("no space left"), InterviewError("the record is damaged")])
+def test_a_page_that_cannot_be_written_keeps_no_lab_closed(monkeypatch, capsys, error: Exception) -> None:
+    def fail() -> Path:
+        raise error
+
+    monkeypatch.setattr("labkit.ui.welcome.write_welcome", fail)
+    assert welcome_page() is None
+    assert str(error) in capsys.readouterr().err
