@@ -8,7 +8,7 @@ COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate
 
 lab:          ; $(PYTHON) start.py
 test:         ; $(PYTHON) start.py test
-test-quick:   ; $(PYTHON) start.py test -m "not slow and not network"
+test-quick:   ; $(PYTHON) start.py test -m "not slow and not network and not browser"
 run:          ; $(PYTHON) start.py run
 conformance:  ; $(PYTHON) start.py setup --extras && $(PYTHON) start.py test tests/conformance
 bench:        ; $(PYTHON) start.py setup && $(PY) -m benchmarks

@@ -176,3 +176,9 @@ def imported(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found.add(node.module.partition(".")[0])
     return found - set(sys.stdlib_module_names)
+
+
+def test_the_files_that_are_slow_exist() -> None:
+    listed = (ROOT / "tests" / "slow.txt").read_text(encoding="utf-8").splitlines()[1:]
+    assert listed == sorted(set(listed))
+    assert [name for name in listed if not (ROOT / "tests" / name).is_file()] == []

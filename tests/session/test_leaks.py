@@ -1,4 +1,4 @@
-"""Sixty connections one after the other (two hundred with LAB_WHOLE=1), and nothing is left: no task, thread, descriptor,
+"""Thirty connections one after the other (two hundred with LAB_WHOLE=1), and nothing is left: no task, thread, descriptor,
 child, file or module.
 
 The eras take turns. Over stdio each cycle starts and ends a real process: of a server that starts quickly, see
@@ -29,7 +29,7 @@ from labkit.wire import Tape
 
 from .conftest import ERAS, PROBE
 
-CYCLES = 200 if os.environ.get("LAB_WHOLE") else 60
+CYCLES = 200 if os.environ.get("LAB_WHOLE") else 30
 LIGHT = [sys.executable, "-I", "-S", "-E", str(Path(__file__).with_name("light_server.py"))]
 POOLS = ("asyncio_", "AnyIO worker", "ThreadPoolExecutor")
 """Threads of pools: they stay by design, as many as were ever needed at once."""

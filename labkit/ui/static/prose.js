@@ -32,14 +32,22 @@ async function insertCell(element, text) {
   const holder = element.closest(".jp-Notebook .jp-Cell");
   if (!holder) return `${await copyText(text)} Paste it into a new cell.`;
   holder.dispatchEvent(new MouseEvent("mousedown", { bubbles: true }));
-  const before = holder.nextElementSibling;
+  const before = cellBelow(element);
   labCommand(element, "notebook:insert-cell-below");
-  const made = await soon(() => holder.nextElementSibling !== before && holder.nextElementSibling, 30_000);
-  if (made && (await fillCell(element, made, text, 30_000))) {
+  // Looked up each time: JupyterLab may draw a cell anew, and what follows a cell need not be one.
+  const made = () => { const below = cellBelow(element); return below !== before && below; };
+  if ((await soon(made, 30_000)) && (await fillCell(element, made, text, 30_000))) {
     keepFilled(element, made, text);
     return "Inserted below.";
   }
   return `${await copyText(text)} Paste it into a new cell.`;
+}
+
+/** The next cell after the one that holds `element`, or null. */
+function cellBelow(element) {
+  let next = element.closest(".jp-Notebook .jp-Cell")?.nextElementSibling ?? null;
+  while (next && !next.classList.contains("jp-Cell")) next = next.nextElementSibling;
+  return next;
 }
 
 /** What `look` finds, once it finds something; null after so many milliseconds. */
@@ -54,13 +62,14 @@ async function soon(look, milliseconds) {
 
 const textOf = (cell) => cell.querySelector(".cm-content")?.textContent.trim() ?? "";
 
-/** Write into an empty cell. Its editor takes a while to be ready; until it is, what is put into it is lost without a word. */
-async function fillCell(element, cell, text, milliseconds) {
+/** Write into an empty cell that `find` gives. Its editor takes a while to be ready; until it is, what is put into it is lost without a word. */
+async function fillCell(element, find, text, milliseconds) {
   let next = 0;
   let tries = 0;
   return soon(() => {
-    if (textOf(cell)) return true;
-    const editor = cell.querySelector(".cm-content");
+    const cell = find();
+    if (cell && textOf(cell)) return true;
+    const editor = cell && cell.querySelector(".cm-content");
     if (!editor || document.querySelector(".jp-Dialog") || performance.now() < next) return false;
     next = performance.now() + 500;
     // The command writes into the active cell, which is this one unless something else was clicked or ran meanwhile.
@@ -75,13 +84,18 @@ async function fillCell(element, cell, text, milliseconds) {
 }
 
 /** An editor that is still being set up may be emptied again, seconds later on a busy machine: unless a person did it, fill it again. */
-function keepFilled(element, cell, text) {
-  const end = performance.now() + 20_000;
+function keepFilled(element, find, text) {
+  const end = performance.now() + 20_000, notebook = element.closest(".jp-Notebook");
   let touched = false;
-  for (const event of ["keydown", "paste", "cut"]) cell.addEventListener(event, (sent) => { touched ||= sent.isTrusted; }, { capture: true });
+  const note = (sent) => { touched ||= sent.isTrusted && Boolean(find() && find().contains(sent.target)); };
+  for (const event of ["keydown", "paste", "cut"]) notebook.addEventListener(event, note, { capture: true });
   const look = async () => {
-    if (touched || !cell.isConnected || performance.now() > end) return;
-    if (!textOf(cell)) await fillCell(element, cell, text, 5_000);
+    const cell = find();
+    if (touched || !cell || performance.now() > end) {
+      for (const event of ["keydown", "paste", "cut"]) notebook.removeEventListener(event, note, { capture: true });
+      return;
+    }
+    if (!textOf(cell)) await fillCell(element, find, text, 5_000);
     setTimeout(look, 100);
   };
   look();
