@@ -47,6 +47,7 @@ def lab(
 
 
 def welcome_page() -> Path | None:
+    """The page that is written for this start; None, with a sentence on stderr, when it cannot be."""
     import sqlite3
 
     from labkit.errors import LabError
