@@ -21,7 +21,8 @@ def run(
         typer.Argument(help="Files, folders, patterns, numbers like 02, or parts of names. Default: the whole course."),
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", min=1, help="Kernels at a time. Default: one per core.")
+        int | None,
+        typer.Option("--jobs", "-j", min=1, help="Kernels at a time. Default: one more than there are cores."),
     ] = None,
     fast: Annotated[
         bool, typer.Option("--fast/--full", help="Trim measuring loops, or take them at full length.")
@@ -65,6 +66,7 @@ def run(
     from labkit.cluster import ClusterError, open_pool
     from labkit.course import find_notebooks, run_notebooks
     from labkit.course.pages import write_index, write_junit
+    from labkit.course.run import kernels
     from labkit.errors import NotebookError
 
     console = Console(stderr=True)
@@ -78,7 +80,8 @@ def run(
         say("the course has no notebooks yet")
         raise typer.Exit(FAILED)
     try:
-        with open_pool(cluster, size=jobs, say=say) as pool, _Progress(console, len(paths)) as progress:
+        size = jobs or (None if cluster else kernels())
+        with open_pool(cluster, size=size, say=say) as pool, _Progress(console, len(paths)) as progress:
             report = run_notebooks(
                 paths,
                 parameters={"fast": fast},

@@ -24,7 +24,8 @@ def site(
         typer.Option("--run/--no-run", help="Run notebooks that have changed, or show what was run before."),
     ] = True,
     jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", min=1, help="Kernels at a time. Default: one per core.")
+        int | None,
+        typer.Option("--jobs", "-j", min=1, help="Kernels at a time. Default: one more than there are cores."),
     ] = None,
 ) -> None:
     """Build a static site of the executed course: pages that open as files, with a search, and load nothing.

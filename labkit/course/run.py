@@ -76,6 +76,11 @@ class Report:
             raise NotebookError(f"{len(errors)} of {len(self.results)} notebooks failed\n\n{told}")
 
 
+def kernels() -> int:
+    """How many run at a time by default: one more than there are cores, because each waits a third of its time."""
+    return (os.cpu_count() or 1) + 1
+
+
 def run_notebooks(
     paths: Iterable[str | Path],
     *,
@@ -92,7 +97,7 @@ def run_notebooks(
 ) -> Report:
     """Run notebooks and tell how each went; a failing notebook is in the report and does not raise.
 
-    jobs: kernels at a time, one per core unless given. parameters: values for the cell tagged `parameters`, for
+    jobs: kernels at a time, `kernels()` unless given. parameters: values for the cell tagged `parameters`, for
     notebooks that have one. out: where executed copies go, `build/notebooks/` unless given. Both timeouts are in
     seconds. on_start and on_result are called as notebooks start (in the thread that runs it; not for a pool whose
     workers are elsewhere) and end (in this one). pool: where to run them, threads of this process unless given.
@@ -102,7 +107,7 @@ def run_notebooks(
     notebooks = list(dict.fromkeys(Path(path).resolve() for path in paths))
     folder = (out or LAB_ROOT / "build" / "notebooks").resolve()
     began = time.monotonic()
-    pool = pool or LocalPool(jobs)
+    pool = pool or LocalPool(jobs or kernels())
     ids = job_ids(notebooks, parameters, html)
     kept = Kept(folder)
     results: dict[Path, Result] = {}

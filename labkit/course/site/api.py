@@ -60,7 +60,7 @@ def api_pages(names: Sequence[str] = ()) -> list[Page]:
     pdoc.render.configure(docformat="markdown", include_undocumented=False, search=False, show_source=False)
     ours = jinja2.DictLoader({"frame.html.jinja2": _FRAME})
     loader = pdoc.render.env.loader
-    pdoc.render.env.loader = jinja2.ChoiceLoader([ours, loader])
+    pdoc.render.env.loader = jinja2.ChoiceLoader([ours, *([loader] if loader else [])])
     try:
         with warnings.catch_warnings():
             # An annotation that cannot be resolved stands there as it is written.

@@ -70,7 +70,7 @@ def build_site(
 
     root: the lab, for its README, notebooks/, exercises/ and interview/. copies: where executed notebooks are kept,
     `build/notebooks/` unless given; what passed and has not changed is not run again. run: False shows what was run
-    before. jobs: kernels at a time, one per core unless given. with_api: labkit's names, where pdoc is installed.
+    before. jobs: kernels at a time, one more than cores unless given. with_api: labkit's names, where pdoc is there.
 
     A notebook that fails stands in the site as far as it came; see `Built.ok`. Raises SiteError when `out` holds
     something else than a site, NotebookError, ExerciseError or InterviewError when a text of the lab cannot be read.
