@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and the way to them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 WINDOWS = sys.platform == "win32"
 PATIENCE = 2.0
@@ -40,3 +41,14 @@ def move_over(draft: Path, path: Path) -> None:
             if not WINDOWS or time.monotonic() > end:
                 raise
         time.sleep(0.02)
+
+
+def way(path: Path, folder: Path) -> str:
+    """Where a link that stands in a file of `folder` leads to reach `path`: relative, with slashes, and quoted.
+
+    From one drive of Windows to another there is no relative way: then it is the file's URI.
+    """
+    try:
+        return quote(Path(os.path.relpath(path, folder)).as_posix())
+    except ValueError:
+        return path.absolute().as_uri()

@@ -41,8 +41,8 @@ def site(
     """
     from labkit.catalog import LAB_ROOT
     from labkit.course import find_notebooks
-    from labkit.course.site import build_site
     from labkit.errors import NotebookError
+    from labkit.site import build_site
 
     try:
         paths = find_notebooks(notebooks or [])

@@ -30,6 +30,11 @@ def find_notebooks(wanted: Sequence[str | Path] = (), *, course: Path = COURSE) 
     return list(chosen)
 
 
+def notebook_named(name: str) -> Path | None:
+    """The notebook of the course with this name, without `.ipynb`; None when there is none."""
+    return next((path for path in find_notebooks() if path.stem == name), None)
+
+
 def _match(wanted: str, everything: list[Path], course: Path) -> list[Path]:
     path = Path(wanted)
     if path.is_file():

@@ -10,7 +10,6 @@ python -m labkit.course.new protocol 34_batching "Batching"
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import sys
 from pathlib import Path
@@ -86,16 +85,11 @@ def new_notebook(track: str, name: str, title: str, course: Path = COURSE) -> Pa
     earlier = [each for each in others if each.name < target.name]
     later = [each for each in others if each.name > target.name]
     links = {
-        "before": _link(earlier[-1], target) if earlier else "nothing",
-        "next": _link([*later, *others][0], target) if others else "nothing",
+        "before": outline(earlier[-1]).link().markdown(target) if earlier else "nothing",
+        "next": outline([*later, *others][0]).link().markdown(target) if others else "nothing",
     }
     _write(target, name, title.strip(), links)
     return target
-
-
-def _link(to: Path, page: Path) -> str:
-    way = Path(os.path.relpath(to, page.parent)).as_posix()
-    return f"[{outline(to).title}]({way})"
 
 
 def _write(target: Path, name: str, title: str, links: dict[str, str]) -> None:

@@ -10,7 +10,6 @@ Whatever is not there raises NoSuchPlaceError, which names what is near. Jupyter
 from __future__ import annotations
 
 import json
-import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from typing import Any, TypeVar
 from labkit.catalog import LAB_ROOT, Catalog, load_catalog
 from labkit.course.find import find_notebooks
 from labkit.errors import LabError, did_you_mean
+from labkit.files import way
 
 Thing = TypeVar("Thing")
 _HEADING = re.compile(r"(#{1,6}) +(.*\S)")
@@ -41,8 +41,7 @@ class Link:
 
     def markdown(self, page: Path) -> str:
         """The link as it stands in the file `page`."""
-        way = Path(os.path.relpath(self.path, page.parent)).as_posix()
-        return f"[{self.text.replace('|', chr(92) + '|')}]({way}{self.fragment})"
+        return f"[{self.text.replace('|', chr(92) + '|')}]({way(self.path, page.parent)}{self.fragment})"
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from labkit.grading.report import CRASHED, NOT_ATTEMPTED, CheckResult, Report
-from labkit.grading.spec import EXERCISES, Spec, exercise_ids, load
+from labkit.grading.spec import EXERCISES, KINDS, Spec, exercise_ids, load
 from labkit.grading.stage import STAGE
 
 if TYPE_CHECKING:
     from labkit.grading.record import Line, Progress
-
-_KINDS = {"write": "write code", "repair": "repair code", "tape": "read a tape", "predict": "predict the frames"}
 
 
 class Exercise:
@@ -143,7 +141,7 @@ class Exercise:
         """Kind, size and worth in one line."""
         spec = self.spec
         stars = "●" * spec.difficulty + "○" * (5 - spec.difficulty)
-        return f"{_KINDS[spec.kind]} · difficulty {stars} · about {spec.minutes} min · {spec.points} points"
+        return f"{KINDS[spec.kind]} · difficulty {stars} · about {spec.minutes} min · {spec.points} points"
 
     def __repr__(self) -> str:
         return f"{self.id}: {self.spec.title}\n{self.facts}\n\n{self.spec.task}\nYour answer: {self.path}"

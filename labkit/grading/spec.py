@@ -30,7 +30,8 @@ LAB_ROOT = Path(__file__).resolve().parents[2]
 EXERCISES = LAB_ROOT / "exercises"
 RANGE = LAB_ROOT / "servers" / "vulnerable"
 WORK = LAB_ROOT / "work"
-KINDS = ("write", "repair", "tape", "predict")
+KINDS = {"write": "write code", "repair": "repair code", "tape": "read a tape", "predict": "predict the frames"}
+"""What each kind of exercise asks for."""
 TEMPORARY = "labkit-judge-"
 """How the temporary folder of a judge begins."""
 SOURCE_LIMIT = 256 * 1024

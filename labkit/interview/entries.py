@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -10,6 +10,13 @@ from labkit.interview.drawing import Item
 from labkit.interview.scoring import Score
 
 Status = Literal["open", "done", "skipped"]
+
+
+def weighted(results: Iterable[tuple[int, float | None]]) -> float | None:
+    """The mean of results, each weighted by its minutes; none counts as nothing. None without any."""
+    counted = list(results)
+    total = sum(minutes for minutes, _ in counted)
+    return sum(minutes * (result or 0.0) for minutes, result in counted) / total if total else None
 
 
 @dataclass

@@ -6,13 +6,12 @@ points. The notebook of a question gets the weight, and so does each exercise th
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 
-from labkit.course.find import find_notebooks
+from labkit.course.find import notebook_named
+from labkit.course.places import outline
 from labkit.interview.bank import Bank, Question
 from labkit.interview.entries import Entry
 from labkit.interview.scoring import Score
@@ -100,8 +99,8 @@ def missed(question: Question, score: Score | None) -> list[Gap]:
 
 def _study(kind: str, id: str) -> Study | None:
     if kind == "notebook":
-        path = next((path for path in find_notebooks() if path.stem == id), None)
-        return Study(kind, id, _notebook_title(path), path) if path else None
+        path = notebook_named(id)
+        return Study(kind, id, outline(path).title, path) if path else None
     from labkit.grading.spec import ExerciseError, load
 
     try:
@@ -109,11 +108,3 @@ def _study(kind: str, id: str) -> Study | None:
     except ExerciseError:
         return None
     return Study(kind, id, spec.title, spec.folder / "task.md")
-
-
-@cache
-def _notebook_title(path: Path) -> str:
-    """The first heading of a notebook."""
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    lines = (line for cell in cells if cell["cell_type"] == "markdown" for line in "".join(cell["source"]).splitlines())
-    return next((line.lstrip("# ").strip() for line in lines if line.startswith("# ")), path.stem)

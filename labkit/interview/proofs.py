@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from labkit.catalog import LAB_ROOT
-from labkit.course.find import find_notebooks
+from labkit.course.find import notebook_named
 from labkit.course.run import ANSI
 from labkit.interview.bank import Bank, Claim, Question
 
@@ -110,11 +110,10 @@ def fault(claim: Claim) -> str:
 
 @cache
 def _code_cells(name: str) -> frozenset[str] | None:
-    for path in find_notebooks():
-        if path.stem == name:
-            cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-            return frozenset(cell["id"] for cell in cells if cell["cell_type"] == "code")
-    return None
+    if (path := notebook_named(name)) is None:
+        return None
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return frozenset(cell["id"] for cell in cells if cell["cell_type"] == "code")
 
 
 def _test_fault(file: str, name: str) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import html
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labkit.files import replace_text
+from labkit.files import replace_text, way
 from labkit.interview.bank import InterviewError, Question
 from labkit.interview.front import clock
 from labkit.interview.plan import Study, study_plan
@@ -173,19 +172,13 @@ def _grades(entry: Entry) -> str:
 def _plan(studies: Sequence[Study], folder: Path | None) -> str:
     if not studies:
         return "<h2>What to study next</h2><p>Nothing was missed.</p>"
+    here = folder or Path.cwd()
     rows = "".join(
-        f"<li><a href='{_text(_link(study.path, folder))}'>{study.kind} {_text(study.id)}</a>: {_text(study.title)}"
+        f"<li><a href='{_text(way(study.path, here))}'>{study.kind} {_text(study.id)}</a>: {_text(study.title)}"
         f"<ul>{_list(study.why[:5])}</ul></li>"
         for study in studies
     )
     return f"<h2>What to study next</h2><p>In order of what was missed most.</p><ol>{rows}</ol>"
-
-
-def _link(path: Path, folder: Path | None) -> str:
-    try:
-        return Path(os.path.relpath(path, folder or Path.cwd())).as_posix()
-    except ValueError:  # another drive
-        return path.as_uri()
 
 
 def _list(texts: Sequence[str]) -> str:

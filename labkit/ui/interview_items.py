@@ -7,10 +7,10 @@ from itertools import pairwise
 from typing import Any
 
 from labkit.catalog import LAB_ROOT
-from labkit.course.find import find_notebooks
+from labkit.course.find import notebook_named
 from labkit.grading.report import CheckResult, Report
 from labkit.interview.bank import Claim, Question
-from labkit.interview.entries import Entry
+from labkit.interview.entries import Entry, weighted
 from labkit.interview.front import clock
 from labkit.interview.hints import question_hints
 from labkit.interview.plan import Study, study_plan
@@ -168,14 +168,14 @@ def topics(session: Session) -> list[dict[str, Any]]:
             "topic": topic,
             "items": len(entries),
             "skipped": sum(entry.status == "skipped" for entry in entries),
-            "result": sum(e.item.minutes * (e.fraction or 0.0) for e in entries) / sum(e.item.minutes for e in entries),
+            "result": weighted((entry.item.minutes, entry.fraction) for entry in entries),
         }
         for topic, entries in sorted(of.items())
     ]
 
 
 def _notebook(name: str) -> dict[str, str]:
-    path = next((path for path in find_notebooks() if path.stem == name), None)
+    path = notebook_named(name)
     if path is None:
         return {"file": f"{name}.ipynb", "open": ""}
     return {"file": path.relative_to(LAB_ROOT).as_posix(), "open": in_browser(path)}

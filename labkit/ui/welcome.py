@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from datetime import date
 from pathlib import Path
-from urllib.parse import quote
 
 from labkit.catalog import LAB_ROOT
 from labkit.course.find import COURSE
-from labkit.files import replace_text
+from labkit.files import replace_text, way
 from labkit.grading.record import Board, Line, Progress, facts, work_folder
 from labkit.grading.report import NOT_ATTEMPTED, PASSED
 from labkit.interview.record import Record
@@ -103,8 +101,4 @@ def _ways(book: list[Chapter], folder: Path) -> str:
 
 
 def _link(path: Path, folder: Path, text: str = "") -> str:
-    try:
-        target = quote(Path(os.path.relpath(path, folder)).as_posix())
-    except ValueError:  # the folder is on another drive of Windows
-        target = path.as_uri()
-    return f"[{text or path.stem.replace('_', ' ')}]({target})"
+    return f"[{text or path.stem.replace('_', ' ')}]({way(path, folder)})"

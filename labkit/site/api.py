@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from labkit.course.site.page import Heading, Page
+from labkit.site.page import Heading, Page
 
 PACKAGE = "labkit"
 NOT_AN_API = frozenset({"cli", "magics"})

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import quote, unquote, urlsplit
 
-from labkit.course.site.page import Page
+from labkit.site.page import Page
 
 _LINK = re.compile(r"<a\b([^>]*)>(.*?)</a>", re.S)
 _IMAGE = re.compile(r"<img\b([^>]*?)/?>", re.S)

@@ -21,9 +21,9 @@ from typing import Any
 from labkit.course.find import COURSE
 from labkit.course.kept import Kept, job_ids
 from labkit.course.run import FAST, Report
-from labkit.course.site.page import Page
-from labkit.course.site.texts import markdown
 from labkit.errors import NotebookError
+from labkit.site.page import Page
+from labkit.site.texts import markdown
 
 SHOWN = ("text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/plain")
 _WIDGET = "application/vnd.jupyter.widget-view+json"

@@ -18,9 +18,9 @@ from typer.testing import CliRunner
 from labkit.catalog import LAB_ROOT
 from labkit.cli import app
 from labkit.course.find import find_notebooks
-from labkit.course.site import Built, SiteError, api, build_site, frame
-from labkit.course.site.links import Links
-from labkit.course.site.page import Page, may_be_shown
+from labkit.site import Built, SiteError, api, build_site, frame
+from labkit.site.links import Links
+from labkit.site.page import Page, may_be_shown
 
 PNG = bytes.fromhex("89504e470d0a1a0a")
 TEXTS = {

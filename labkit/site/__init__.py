@@ -1,6 +1,6 @@
 """A static site of the executed course and of labkit's names: `labkit site`.
 
-    from labkit.course.site import build_site
+    from labkit.site import build_site
     built = build_site(Path("site"), find_notebooks())
     built.pages, built.left_out, built.ok
 
@@ -17,6 +17,6 @@
 Nothing is loaded from another host, and a page works when it is opened as a file.
 """
 
-from labkit.course.site.build import Built, SiteError, build_site
+from labkit.site.build import Built, SiteError, build_site
 
 __all__ = ["Built", "SiteError", "build_site"]

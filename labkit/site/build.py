@@ -16,11 +16,11 @@ from pathlib import Path
 from labkit.catalog import LAB_ROOT
 from labkit.course.pages import without_paths
 from labkit.course.run import Report, Result, run_notebooks
-from labkit.course.site import api, frame, texts
-from labkit.course.site.links import Links
-from labkit.course.site.notebooks import Executed, from_before, from_report, page, purpose
-from labkit.course.site.page import PICTURES, TEXTS, Page, may_be_shown
 from labkit.errors import LabError
+from labkit.site import api, frame, texts
+from labkit.site.links import Links
+from labkit.site.notebooks import Executed, from_before, from_report, page, purpose
+from labkit.site.page import PICTURES, TEXTS, Page, may_be_shown
 
 MARK = "site.json"
 """The file that says that a folder is a site, and may be replaced by the next one."""

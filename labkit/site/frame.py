@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from labkit.course.site.links import way
-from labkit.course.site.page import Page
+from labkit.site.links import way
+from labkit.site.page import Page
 
 HERE = Path(__file__).parent
 LIGHT, DARK = "default", "github-dark"

@@ -10,16 +10,12 @@ import html
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from labkit.course.site.page import Heading, Page, plain
-
-if TYPE_CHECKING:
-    from labkit.grading.spec import Spec
-    from labkit.interview.bank import Claim, Question
+from labkit.grading.spec import KINDS, Spec, exercise_ids, load
+from labkit.interview.bank import Claim, Question, load_bank
+from labkit.site.page import Heading, Page, plain
 
 _TITLE = re.compile(r"<h1\b[^>]*>(.*?)</h1>", re.S)
-_KINDS = {"write": "write code", "repair": "repair code", "tape": "read a tape", "predict": "predict the frames"}
 
 
 def markdown(text: str) -> str:
@@ -63,8 +59,6 @@ def exercise_pages(root: Path, notebooks: Mapping[str, str]) -> list[Page]:
     `notebooks` has the name of each notebook's file by its stem. Hints and solutions stay in the lab, where they cost
     points. Raises ExerciseError when an exercise cannot be read.
     """
-    from labkit.grading.spec import exercise_ids, load
-
     folder = root / "exercises"
     specs = [load(id, folder) for id in exercise_ids(folder)] if folder.is_dir() else []
     if not specs:
@@ -104,7 +98,7 @@ def _exercise(spec: Spec, notebooks: Mapping[str, str]) -> Page:
 
 
 def _kind(spec: Spec) -> str:
-    return _KINDS.get(spec.kind, spec.kind) + (", a kata" if spec.kata else "")
+    return KINDS[spec.kind] + (", a kata" if spec.kata else "")
 
 
 def _notebook(stem: str, notebooks: Mapping[str, str], up: str = "") -> str:
@@ -117,8 +111,6 @@ def interview_pages(root: Path, notebooks: Mapping[str, str]) -> list[Page]:
 
     Raises InterviewError when a question cannot be read.
     """
-    from labkit.interview.bank import load_bank
-
     folder = root / "interview" / "questions"
     if not folder.is_dir():
         return []
