@@ -95,7 +95,7 @@ class Brief:
 
     def facts(self) -> dict[str, str]:
         """What has to be known, as label and text: for the form and for a table."""
-        people = f"{self.people} people, {_many(self.teams, 'team')}"
+        people = f"{self.people} people, {many(self.teams, 'team')}"
         eras = ", ".join(f"{share:.0%} {era}" for era, share in self.eras.items())
         where = "each on the user's own machine" if self.where == "desktop" else "over the network"
         tenants = {
@@ -262,5 +262,6 @@ def _own_faults(data: Mapping[str, Any], families: Mapping[str, Family]) -> Iter
         yield "one tenant cannot be kept apart from others"
 
 
-def _many(count: int, noun: str) -> str:
+def many(count: int, noun: str) -> str:
+    """A number of things in words: `1 team`, `2 teams`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -88,14 +88,11 @@ def _late(outcome: Outcome) -> Iterator[Consequence]:
 
 def _state(outcome: Outcome) -> Iterator[Consequence]:
     """Texts that were kept: while nothing had happened, and after the kill."""
-    for name in dict.fromkeys(each.family for each in outcome.kept):
-        mine = [each for each in outcome.kept if each.family == name]
+    for name, (found, asked, after, again) in outcome.texts().items():
         durable = outcome.plan.brief.families[name].state == "durable"
-        found, asked = sum(each.found for each in mine), sum(each.asked for each in mine)
         if found < asked:
             text = f"{name}: {found} of {asked} times a text that had been kept was found, before anything was killed."
             yield Consequence(False, text)
-        after, again = sum(each.found_after for each in mine), sum(each.asked_after for each in mine)
         if after == again and found == asked:
             yield Consequence(
                 True, f"{name}: all texts were found, {asked} times before and {again} times after the kill."

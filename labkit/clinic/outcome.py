@@ -144,6 +144,15 @@ class Outcome:
 
         return consequences(self)
 
+    def texts(self) -> dict[str, tuple[int, int, int, int]]:
+        """Of texts that were kept, by family: how many were found and asked for before the kill, and after it."""
+        counts: dict[str, tuple[int, int, int, int]] = {}
+        for each in self.kept:
+            before, asked, after, again = counts.get(each.family, (0, 0, 0, 0))
+            more = before + each.found, asked + each.asked, after + each.found_after, again + each.asked_after
+            counts[each.family] = more
+        return counts
+
     def _server(self, family: str) -> str:
         for each in self.plan.parts:
             if family in each.part.families:
@@ -153,13 +162,10 @@ class Outcome:
         return ""
 
     def _states(self) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for name in dict.fromkeys(each.family for each in self.kept):
-            mine = [each for each in self.kept if each.family == name]
-            before, asked = sum(each.found for each in mine), sum(each.asked for each in mine)
-            after, again = sum(each.found_after for each in mine), sum(each.asked_after for each in mine)
-            found[name] = f"{before} of {asked}, after the kill {after} of {again}"
-        return found
+        return {
+            name: f"{before} of {asked}, after the kill {after} of {again}"
+            for name, (before, asked, after, again) in self.texts().items()
+        }
 
     def plot(self) -> Figure:
         """Left: which calls were lost, and when. Right: p95 against what is promised."""

@@ -24,8 +24,8 @@ def proposal(brief: Brief) -> Decision:
     session = any(family.state == "session" for family in brief.families.values())
     parts = tuple(_sized(brief, names, packaging, gpu) for names in _groups(brief, packaging))
     grows = any(part.least < part.most for part in parts)
-    waits = sum(f.peak * f.waits_ms for f in brief.families.values())
-    computes = sum(f.peak * f.computing(gpu) for f in brief.families.values())
+    families = list(brief.families.values())
+    computes, waits = load_of(families, gpu), waiting_of(families)
     return Decision.of(
         brief,
         packaging=packaging,
@@ -82,6 +82,11 @@ def _sized(brief: Brief, names: tuple[str, ...], packaging: str, gpu: bool) -> P
 def load_of(families: list[Family], on_gpu: bool) -> float:
     """Processes that are busy at the peak, on average (erlangs): calls a second times seconds of computing."""
     return sum(family.peak * family.computing(on_gpu) for family in families) / 1000
+
+
+def waiting_of(families: list[Family]) -> float:
+    """Calls that wait for something else at the peak, on average: calls a second times seconds of waiting."""
+    return sum(family.peak * family.waits_ms for family in families) / 1000
 
 
 def _target(brief: Brief, packaging: str) -> str:

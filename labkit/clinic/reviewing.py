@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labkit.clinic import rules_packaging, rules_running, rules_trust
-from labkit.clinic.brief import Brief, html_table
+from labkit.clinic.brief import Brief, html_table, many
 from labkit.clinic.decision import Decision
 from labkit.clinic.rules import CRITERIA, RULES, Finding, Look
 
@@ -68,7 +68,7 @@ class Review:
         """One sentence."""
         warnings = len(self.findings) - len(self.errors)
         return (
-            f"{self.total} of 100 points; {_many(len(self.errors), 'error')}, {_many(warnings, 'warning')};"
+            f"{self.total} of 100 points; {many(len(self.errors), 'error')}, {many(warnings, 'warning')};"
             f" about {self.month:,.0f} a month of {self.brief.money:,.0f}"
         )
 
@@ -96,7 +96,3 @@ def review(brief: Brief, decision: Decision) -> Review:
 def _points(criterion: str, most: int, found: list[Finding]) -> int:
     lost = sum(COSTS[finding.rule.severity] for finding in found if finding.rule.criterion == criterion)
     return round(most * max(0.0, 1 - lost))
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

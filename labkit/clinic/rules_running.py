@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from labkit.clinic.facts import COLD_START_MS, FEW_PEOPLE
-from labkit.clinic.propose import NEEDS_TWO
+from labkit.clinic.facts import COLD_START_MS, FEW_PEOPLE, IDLE_HOURS
+from labkit.clinic.propose import NEEDS_TWO, load_of, waiting_of
 from labkit.clinic.rules import Look, listed, rule
 
 SCALING, DEPLOYMENT = "30_horizontal_scaling", "31_deployment"
@@ -68,9 +68,8 @@ def _(look: Look) -> str | None:
 )
 def _(look: Look) -> str | None:
     grows = any(part.least < part.most for part in look.decision.parts)
-    families = look.brief.families.values()
-    computes = sum(family.peak * family.computing(look.gpu) for family in families)
-    waits = sum(family.peak * family.waits_ms for family in families)
+    families = list(look.brief.families.values())
+    computes, waits = load_of(families, look.gpu), waiting_of(families)
     if grows and look.decision.scaling == "none":
         return "Replicas are to come and go, and nothing says when."
     if grows and look.decision.scaling in ("cpu", "memory") and (waits > computes or look.gpu):
@@ -105,7 +104,7 @@ def _(look: Look) -> str | None:
 )
 def _(look: Look) -> str | None:
     facts = look.facts
-    idle = facts.idle_hours >= 16 and facts.patient and not facts.local
+    idle = facts.idle_hours >= IDLE_HOURS and facts.patient and not facts.local
     if idle and any(part.least for part in look.decision.parts):
         return f"For {facts.idle_hours:g} hours a day nobody calls, and processes are waiting."
     return None

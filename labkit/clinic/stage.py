@@ -1,15 +1,10 @@
-"""Where a front end comes in: it may show a case as a live form, and hears of what changes.
-
-The clinic knows no front end. One sets `STAGE.show` when a kernel has somebody to look at it.
-"""
+"""Where a front end comes in: it may show a `Case` as a live form, and hears of what changes."""
 
 from __future__ import annotations
 
-import logging
-import weakref
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+
+from labkit.stage import Stage
 
 if TYPE_CHECKING:
     from labkit.clinic.desk import Case
@@ -23,21 +18,8 @@ class Listener(Protocol):
         ...
 
 
-@dataclass
-class Stage:
-    """What a front end adds."""
-
-    show: Callable[[Case], None] | None = None
-    """Draws a case; without it a case shows itself as text."""
-    audience: weakref.WeakSet[Listener] = field(default_factory=weakref.WeakSet["Listener"])
-
-    def changed(self, case: Case) -> None:
-        """Tell the audience."""
-        for listener in list(self.audience):
-            try:
-                listener.changed(case)
-            except Exception:  # a broken view must not break a review
-                logging.getLogger("labkit").exception("a view of the clinic failed")
+def _tell(listener: Listener, case: Case) -> None:
+    listener.changed(case)
 
 
-STAGE = Stage()
+STAGE = Stage("the clinic", _tell)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -222,22 +221,13 @@ def new_exercise(id: str = typer.Argument(help="Lower case letters, digits and u
 
 
 def _told(command: Callable[..., None]) -> Callable[..., None]:
-    """The same command, where a damaged record is a sentence on stderr, without a place in our code."""
+    """The same command, where a damaged record is a sentence on stderr."""
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
-        from labkit.grading.record import DamagedRecord
+        from labkit.grading.record import damage_told
 
-        with warnings.catch_warnings():
-            show = warnings.showwarning
-
-            def say(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
-                if issubclass(category, DamagedRecord):
-                    typer.echo(str(message), err=True)
-                else:
-                    show(message, category, *where, **more)
-
-            warnings.showwarning = say
+        with damage_told(functools.partial(typer.echo, err=True)):
             command(*args, **kwargs)
 
     return run

@@ -13,7 +13,7 @@ import os
 import sqlite3
 import time
 import warnings
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -37,7 +37,24 @@ _LOCK_PATIENCE = 10.0
 
 
 class DamagedRecord(UserWarning):
-    """The file with the progress could not be read and was set aside."""
+    """A record of what was done could not be read, or not all of it; the message says what became of it."""
+
+
+@contextmanager
+def damage_told(say: Callable[[str], None]) -> Generator[None]:
+    """For commands: meanwhile a DamagedRecord is said as a sentence, without a place in our code."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", DamagedRecord)
+        show = warnings.showwarning
+
+        def shown(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, DamagedRecord):
+                say(str(message))
+            else:
+                show(message, category, *where, **more)
+
+        warnings.showwarning = shown
+        yield
 
 
 def work_folder() -> Path:

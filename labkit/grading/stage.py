@@ -1,15 +1,10 @@
-"""Where a front end comes in: it may show exercises and the board as live views, and hears of what changes.
-
-The grader knows no front end. `labkit.magics` puts one here when a kernel has somebody to look at it.
-"""
+"""Where a front end comes in: it may show an `Exercise` or a `Board` as a live view, and hears of what changes."""
 
 from __future__ import annotations
 
-import logging
-import weakref
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from labkit.stage import Stage
 
 if TYPE_CHECKING:
     from labkit.grading.attempt import Exercise
@@ -27,21 +22,8 @@ class Listener(Protocol):
         ...
 
 
-@dataclass
-class Stage:
-    """What a front end adds."""
-
-    show: Callable[[Any], None] | None = None
-    """Draws an `Exercise` or a `Board`; without it they show themselves as text."""
-    audience: weakref.WeakSet[Listener] = field(default_factory=weakref.WeakSet["Listener"])
-
-    def changed(self, exercise: Exercise, report: Report | None = None) -> None:
-        """Tell the audience."""
-        for listener in list(self.audience):
-            try:
-                listener.changed(exercise, report)
-            except Exception:  # a broken view must not break a check
-                logging.getLogger("labkit").exception("a view of exercises failed")
+def _tell(listener: Listener, exercise: Exercise, report: Report | None = None) -> None:
+    listener.changed(exercise, report)
 
 
-STAGE = Stage()
+STAGE = Stage("exercises", _tell)

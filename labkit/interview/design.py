@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from labkit.clinic.brief import Brief, brief_ids, load_brief, load_briefs
 from labkit.errors import did_you_mean
 from labkit.interview.bank import InterviewError
-
-if TYPE_CHECKING:
-    from labkit.clinic.brief import Brief
 
 MINUTES = 20
 """For the decision on one brief."""
@@ -42,13 +39,16 @@ class Considered:
 
 
 def cases() -> list[Case]:
-    """The briefs there are; none in a lab without the clinic."""
-    return [Case(brief.id, brief.title, text=repr(brief)) for brief in _briefs().values()]
+    """The briefs there are."""
+    return [_case(brief) for brief in load_briefs().values()]
 
 
 def case(id: str) -> Case:
     """The brief of that id. Raises InterviewError when there is none."""
-    brief = _brief(id)
+    return _case(_brief(id))
+
+
+def _case(brief: Brief) -> Case:
     return Case(brief.id, brief.title, text=repr(brief))
 
 
@@ -81,17 +81,8 @@ def form(id: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _briefs() -> dict[str, Brief]:
-    if find_spec("labkit.clinic") is None:
-        return {}
-    from labkit.clinic.brief import load_briefs
-
-    return load_briefs()
-
-
 def _brief(id: str) -> Brief:
-    briefs = _briefs()
-    if id not in briefs:
-        hint = did_you_mean(id, briefs, has="There are")
+    if id not in (known := brief_ids()):
+        hint = did_you_mean(id, known, has="There are")
         raise InterviewError(f"There is no design brief {id!r} in this lab. {hint} Skip this item to go on.")
-    return briefs[id]
+    return load_brief(id)

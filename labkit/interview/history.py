@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from labkit.interview.bank import InterviewError
+from labkit.interview.entries import weighted
 from labkit.interview.record import Record
 from labkit.interview.store import Store
 
@@ -128,9 +129,7 @@ class History:
 
 def _row(data: dict[str, Any]) -> tuple[Any, ...]:
     entries: list[dict[str, Any]] = data["entries"]
-    counted = [(each["item"]["minutes"], each["fraction"] or 0.0) for each in entries if each["status"] != "open"]
-    total = sum(minutes for minutes, _ in counted)
-    result = sum(minutes * fraction for minutes, fraction in counted) / total if total else None
+    result = weighted((each["item"]["minutes"], each["fraction"]) for each in entries if each["status"] != "open")
     began = datetime.fromtimestamp(data["began"])
     used = sum(each["seconds"] for each in entries) / 60
     done = sum(each["status"] == "done" for each in entries)

@@ -15,7 +15,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar
 
 from labkit.interview.bank import Bank, InterviewError, Question, load_bank
 from labkit.interview.drawing import Item
-from labkit.interview.entries import Entry
+from labkit.interview.entries import Entry, weighted
 from labkit.interview.scoring import Score, score
 from labkit.interview.store import Store
 
@@ -164,9 +164,12 @@ class Kept:
     @property
     def fraction(self) -> float | None:
         """The mean of the results so far, weighted by minutes; what was skipped counts as nothing. None without any."""
-        counted = [(e.item.minutes, e.fraction or 0.0) for e in self.entries if e.status != "open"]
-        total = sum(minutes for minutes, _ in counted)
-        return sum(minutes * fraction for minutes, fraction in counted) / total if total else None
+        return weighted((each.item.minutes, each.fraction) for each in self.entries if each.status != "open")
+
+    @property
+    def moved(self) -> bool:
+        """Whether it went on in another window since it was read or saved here."""
+        return Store(self.folder).step(self.id) != self._step
 
     def _unfinished(self) -> None:
         if self.state == "finished":

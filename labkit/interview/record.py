@@ -7,6 +7,7 @@ cannot be read is left out with a warning, and stays in the file.
 from __future__ import annotations
 
 import json
+import os
 import time
 import warnings
 from collections.abc import Mapping
@@ -14,12 +15,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from labkit.grading.record import DamagedRecord as DamagedRecord
+from labkit.grading.record import work_folder
 from labkit.interview.bank import InterviewError, Question
 from labkit.interview.scoring import Score
-
-
-class DamagedRecord(UserWarning):
-    """Something of the record of interviews could not be read."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +40,6 @@ class Attempt:
 
 def place(folder: Path | None = None) -> Path:
     """The folder of everything that interviews leave: `folder`, or interview/ in the folder of the learner's work."""
-    from labkit.grading.record import work_folder
-
     return folder or work_folder() / "interview"
 
 
@@ -57,10 +54,12 @@ class Record:
         line = json.dumps(asdict(attempt), ensure_ascii=False) + "\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            torn = self.path.exists() and not self.path.read_bytes().endswith(b"\n") and self.path.stat().st_size > 0
-            with self.path.open("ab") as file:
+            with self.path.open("ab+") as file:
                 # A line that a kill has cut off must not take this one with it.
-                file.write((("\n" if torn else "") + line).encode())
+                if file.tell():
+                    file.seek(-1, os.SEEK_END)
+                    line = line if file.read(1) == b"\n" else f"\n{line}"
+                file.write(line.encode())
         except OSError as error:
             raise InterviewError(f"The attempt cannot be recorded in {self.path}: {error}.") from None
 

@@ -1,15 +1,10 @@
-"""Where a front end comes in: it may show sessions as live views, and hears of what changes in them.
-
-The room knows no front end. `labkit.magics` puts one here when a kernel has somebody to look at it.
-"""
+"""Where a front end comes in: it may show a `Session` as a live view, and hears of what changes."""
 
 from __future__ import annotations
 
-import logging
-import weakref
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from labkit.stage import Stage
 
 if TYPE_CHECKING:
     from labkit.interview.session import Session
@@ -23,21 +18,8 @@ class Listener(Protocol):
         ...
 
 
-@dataclass
-class Stage:
-    """What a front end adds."""
-
-    show: Callable[[Any], None] | None = None
-    """Draws a `Session`; without it a session shows itself as text."""
-    audience: weakref.WeakSet[Listener] = field(default_factory=weakref.WeakSet["Listener"])
-
-    def changed(self, session: Session) -> None:
-        """Tell the audience."""
-        for listener in list(self.audience):
-            try:
-                listener.session_changed(session)
-            except Exception:  # a broken view must not break a session
-                logging.getLogger("labkit").exception("a view of an interview failed")
+def _tell(listener: Listener, session: Session) -> None:
+    listener.session_changed(session)
 
 
-STAGE = Stage()
+STAGE = Stage("an interview", _tell)

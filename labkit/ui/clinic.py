@@ -13,6 +13,7 @@ import html
 import io
 from typing import Any
 
+from labkit.clinic.brief import Brief
 from labkit.clinic.decision import form_schema
 from labkit.clinic.desk import Case
 from labkit.clinic.outcome import Outcome
@@ -23,6 +24,18 @@ from labkit.ui.panel import StatePanel
 
 _VIEWS: dict[str, ClinicView] = {}
 """One view of each brief, however often it is shown."""
+
+
+def brief_state(brief: Brief) -> dict[str, Any]:
+    """A brief and the form for its decision, as JSON-ready data; neither changes."""
+    return {
+        "title": brief.title,
+        "company": brief.company,
+        "asks": brief.asks,
+        "facts": [list(each) for each in brief.facts().items()],
+        "families": brief.rows(),
+        "schema": form_schema(brief),
+    }
 
 
 class ClinicView(StatePanel):
@@ -44,15 +57,7 @@ class ClinicView(StatePanel):
 
     async def answer_brief(self) -> dict[str, Any]:
         """The brief, and the form for its decision; neither changes."""
-        brief = self.case.brief
-        return {
-            "title": brief.title,
-            "company": brief.company,
-            "asks": brief.asks,
-            "facts": [list(each) for each in brief.facts().items()],
-            "families": brief.rows(),
-            "schema": form_schema(brief),
-        }
+        return brief_state(self.case.brief)
 
     async def answer_check(self, answers: dict[str, Any]) -> None:
         """Take the answers over and review them. Raises ClinicError with all that is wrong with them."""

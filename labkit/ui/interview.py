@@ -83,17 +83,11 @@ class InterviewView(StatePanel):
     async def answer_brief(self) -> dict[str, Any]:
         """The brief of the design case and the form for its decision, as the clinic has them."""
         from labkit.clinic.brief import load_brief
-        from labkit.clinic.decision import Decision, form_schema
+        from labkit.clinic.decision import Decision
+        from labkit.ui.clinic import brief_state
 
         brief = load_brief(self.session.case().id)
-        return {
-            "company": brief.company,
-            "asks": brief.asks,
-            "facts": [list(each) for each in brief.facts().items()],
-            "families": brief.rows(),
-            "schema": form_schema(brief),
-            "decision": Decision.of(brief).as_json(),
-        }
+        return {**brief_state(brief), "decision": Decision.of(brief).as_json()}
 
     async def answer_decide(self, answers: Mapping[str, Any]) -> None:
         """Decide the design case; what the rules say comes with the next state."""
@@ -148,8 +142,7 @@ class InterviewView(StatePanel):
             return step()
         except InterviewError:
             # A session says that it went on elsewhere only when it is to be saved.
-            saved = Store(self.session.folder).step(self.session.id)
-            self.moved = saved != self.session._step  # pyright: ignore[reportPrivateUsage]
+            self.moved = self.session.moved
             if self.moved:
                 self.tell_state()
             raise

@@ -12,11 +12,10 @@ from functools import cache
 from typing import Any
 
 from labkit.interview.bank import Bank, InterviewError, Question, load_bank
+from labkit.interview.drawing import LEVELS
 from labkit.interview.record import Attempt, Record
 from labkit.interview.repetition import due, schedule
 from labkit.interview.roles import Role, find_role
-
-LEVELS = ("junior", "middle", "senior")
 
 
 @cache

@@ -15,6 +15,8 @@ from labkit.interview.bank import load_bank
 from labkit.interview.record import Attempt, Record
 from labkit.interview.repetition import due
 
+from .conftest import call, refusal
+
 pytestmark = pytest.mark.anyio
 BANK = load_bank()
 ID = "how-to-scale"
@@ -47,18 +49,6 @@ async def near(connect: Any, work: Path) -> AsyncIterator[Client]:
     """In this process, in the era of today: for what is the same in all."""
     async with connect("interviewer", ("memory", "modern"), env={"LABKIT_WORK": str(work)}) as client:
         yield client
-
-
-async def call(client: Client, tool: str, **arguments: Any) -> Any:
-    result = await client.call_tool(tool, arguments)
-    assert not result.is_error, result.content
-    return result.structured_content
-
-
-async def refusal(client: Client, tool: str, **arguments: Any) -> str:
-    result = await client.call_tool(tool, arguments)
-    assert result.is_error, result.structured_content
-    return result.content[0].text.removeprefix(f"Error executing tool {tool}: ")  # type: ignore[union-attr]
 
 
 async def read(client: Client, uri: str) -> Any:
