@@ -134,7 +134,7 @@ class Decision:
         Raises ClinicError with all that is wrong with the answers.
         """
         given: dict[str, Any] = {**(answers or {}), **more}
-        unknown = sorted(given.keys() - _QUESTIONS)
+        unknown = sorted(given.keys() - set(_QUESTIONS))
         faults = [f"there is no question {name!r}. {did_you_mean(name, _QUESTIONS)}" for name in unknown]
         for name, choices in CHOICES.items():
             value = given.get(name, next(iter(choices)))
@@ -170,7 +170,7 @@ class Decision:
         return "\n".join(f"{row['question']:<10} {row['answer']:<14} {row['meaning']}".rstrip() for row in self.rows())
 
 
-_QUESTIONS = {"parts", *CHOICES}
+_QUESTIONS = ("parts", *CHOICES)
 
 
 def form_schema(brief: Brief) -> dict[str, Any]:
