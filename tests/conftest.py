@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from labkit import services
+from tests import warm
 
 TESTS = Path(__file__).parent
 SLOW = {TESTS / line for line in (TESTS / "slow.txt").read_text(encoding="utf-8").splitlines() if line[:1] != "#"}
@@ -19,6 +20,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path in SLOW:
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Of a process that runs tests, and so many that it pays."""
+    if len(session.items) >= warm.ENOUGH and warm.allowed():
+        servers = warm.Warm()
+        session.config.add_cleanup(servers.close)
 
 
 @pytest.fixture(scope="session")

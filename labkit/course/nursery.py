@@ -119,7 +119,7 @@ class Nursery:
                 return None
             try:
                 fds = (stdout.fileno(), stderr.fileno())
-                return template.fork({"cmd": cmd, "env": dict(env), "cwd": cwd, "umask": _umask()}, fds)
+                return template.fork({"cmd": cmd, "env": dict(env), "cwd": cwd, "umask": umask()}, fds)
             except (OSError, ValueError, AttributeError):
                 # One that never came up will not the next time; one that has been killed may be followed by another.
                 self._broken = not template.ready
@@ -226,7 +226,7 @@ def _readable(fd: int, timeout: float | None) -> bool:
     return bool(watched.poll(timeout))
 
 
-def _umask() -> int:
+def umask() -> int:
     """This process's, which cannot be asked for without setting it but here."""
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1], 8) for line in lines if line.startswith("Umask:"))

@@ -55,7 +55,7 @@ def main(control: int) -> None:
         for name in MODULES:
             importlib.import_module(name)
     clean = threading.active_count() == 1 and signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL
-    open_ = {fd for fd in _descriptors() if fd > 2}
+    open_ = {fd for fd in descriptors() if fd > 2}
     if not clean or open_ != {control}:
         os._exit(1)
     sys.stdout.flush()
@@ -84,7 +84,7 @@ def _as_in_a_kernel() -> Generator[None]:
             os.environ["MPLBACKEND"] = backend
 
 
-def _descriptors() -> list[int]:
+def descriptors() -> list[int]:
     found: list[int] = []
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
         with contextlib.suppress(OSError):  # the one that the listing itself had open
@@ -110,7 +110,7 @@ def _wait_for_job(control: socket.socket, parent: int) -> tuple[dict[str, Any], 
                 os.close(status)
                 os.close(fd)
                 continue
-            job, fds = _receive(control)
+            job, fds = receive(control)
             status = fds[3]
             try:
                 pid = os.fork()
@@ -133,7 +133,7 @@ def _wait_for_job(control: socket.socket, parent: int) -> tuple[dict[str, Any], 
             os._exit(0)
 
 
-def _receive(control: socket.socket) -> tuple[dict[str, Any], list[int]]:
+def receive(control: socket.socket) -> tuple[dict[str, Any], list[int]]:
     """One job and its descriptors: stdin, stdout, stderr, and a socket to tell of its end. Ends with the other side."""
     head, fds, _, _ = socket.recv_fds(control, 8, 4)
     if not head:
@@ -153,7 +153,7 @@ def _become(job: dict[str, Any], fds: list[int]) -> None:
     os.setsid()
     for target, source in enumerate(fds):
         os.dup2(source, target)
-    for fd in _descriptors():
+    for fd in descriptors():
         if fd > 2:
             os.close(fd)
     os.umask(job["umask"])
@@ -172,21 +172,24 @@ def _become(job: dict[str, Any], fds: list[int]) -> None:
         main_module.__getattr__ = lambda name: getattr(sys.modules["__main__"], name)
     logging._startTime = time.time() if sys.version_info < (3, 13) else time.time_ns()  # type: ignore[attr-defined]
     cmd: list[str] = job["cmd"]
-    _rename(cmd)
+    rename(cmd)
     sys.orig_argv[:] = cmd
     sys.argv[:] = cmd[2:]
     runpy.run_module(cmd[2], run_name="__main__", alter_sys=True)
 
 
-def _rename(cmd: list[str]) -> None:
-    """Show `cmd` as this process's command line, where it is as long as the one it was started with (nursery.py)."""
+def rename(cmd: list[str]) -> None:
+    """Show `cmd` as this process's command line, where there is room: the length of the one it was started with."""
     import ctypes
     from pathlib import Path
 
     new = b"".join(os.fsencode(word) + b"\0" for word in cmd)
     fields = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     start, end = int(fields[45]), int(fields[46])
-    if start and end - start == len(new):
+    if start and end - start > len(new):  # the rest is not shown when no zero ends it: proc(5), of setproctitle
+        new = new[:-1].replace(b"\0", b" ") + b"\0"
+        ctypes.memmove(end - 1, b"-", 1)
+    if start and end - start >= len(new):
         ctypes.memmove(start, new, len(new))
 
 
