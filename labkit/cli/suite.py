@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import typer
@@ -70,26 +72,56 @@ def run_all(runs: Sequence[Sequence[str]], *, beside: bool) -> list[int]:
     # A thousand processes import the lab. Where bytecode may not be written, as in many containers, each compiles it.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     commands = [[sys.executable, "-m", "pytest", *each] for each in runs]
-    if not beside or len(commands) < 2:
-        return [subprocess.run(each, cwd=LAB_ROOT, env=environment, check=False).returncode for each in commands]
-    with tempfile.TemporaryFile() as kept:
-        later = subprocess.Popen(
-            commands[1], cwd=LAB_ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=kept, stderr=kept
-        )
+    processes: list[subprocess.Popen[bytes]] = []
+    with tempfile.TemporaryFile() as kept, _ended_with_this_one(processes):
         try:
-            first = subprocess.run(commands[0], cwd=LAB_ROOT, env=environment, check=False).returncode
-            second = later.wait()
+            for command in commands[1:] if beside else ():
+                processes.append(
+                    subprocess.Popen(
+                        command, cwd=LAB_ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=kept, stderr=kept
+                    )
+                )
+            ahead = commands[:1] if beside else commands
+            codes: list[int] = []
+            for command in ahead:
+                processes.append(subprocess.Popen(command, cwd=LAB_ROOT, env=environment))
+                codes.append(processes[-1].wait())
+            return codes + [each.wait() for each in processes[: len(commands) - len(ahead)]]
         finally:
-            if later.poll() is None:  # Ctrl-C, which it got, too: it ends what it has started
-                try:
-                    later.wait(30)
-                except subprocess.TimeoutExpired:
-                    later.kill()
-                    later.wait()
+            _wait(processes)
             kept.seek(0)
             sys.stdout.write(kept.read().decode("utf-8", "replace"))
             sys.stdout.flush()
-    return [first, second]
+
+
+@contextlib.contextmanager
+def _ended_with_this_one(processes: Sequence[subprocess.Popen[bytes]]) -> Generator[None]:
+    """On SIGTERM they get what Ctrl-C sends to the whole group: pytest then ends what its tests have started."""
+
+    def end(number: int, _: object) -> None:
+        for each in processes:
+            if each.poll() is None:
+                each.send_signal(signal.SIGINT)
+        raise SystemExit(128 + number)
+
+    if sys.platform == "win32":  # where nobody can be asked to end
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _wait(processes: Sequence[subprocess.Popen[bytes]], patience: float = 30) -> None:
+    """Until they have ended, which those that have been interrupted do within so many seconds, or are made to."""
+    for each in processes:
+        try:
+            each.wait(patience)
+        except subprocess.TimeoutExpired:
+            each.kill()
+            each.wait()
 
 
 def missing_path(arguments: list[str]) -> str:

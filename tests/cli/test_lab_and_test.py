@@ -9,10 +9,12 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
+import psutil
 import pytest
 from typer.testing import CliRunner
 
@@ -166,6 +168,36 @@ def test_both_runs_print_one_after_the_other_and_have_a_code_each(capfd, beside:
     assert run_all([["--no-such-option"], ["--version", "--version"]], beside=beside) == [4, 0]
     out, err = capfd.readouterr()
     assert "--no-such-option" in err and "pytest" in out
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no SIGTERM on Windows")
+@pytest.mark.parametrize("beside", [True, False])
+def test_told_to_end_it_ends_its_runs_first_as_ctrl_c_would(tmp_path, beside: bool) -> None:
+    waits = (
+        "import os, pathlib, threading, time\n"
+        "def test_waits():\n"
+        "    here = pathlib.Path(__file__)\n"
+        "    here.with_suffix('.pid').write_text(str(os.getpid()))\n"
+        "    try:\n"
+        "        threading.Event().wait()\n"
+        "    finally:\n"
+        "        here.with_suffix('.ended').touch()\n"
+    )
+    files = [tmp_path / f"test_{name}.py" for name in ("one", "two")[: 1 + beside]]
+    for file in files:
+        file.write_text(waits, encoding="utf-8")
+    runs = [["-p", "no:cacheprovider", "-q", "--rootdir", str(tmp_path), str(file)] for file in files]
+    program = f"from labkit.cli.suite import run_all\nrun_all({runs!r}, beside={beside})"
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen([sys.executable, "-c", program], stdout=log, stderr=log, cwd=LAB_ROOT)
+        while process.poll() is None and not all(file.with_suffix(".pid").exists() for file in files):
+            time.sleep(0.05)
+        process.terminate()
+        process.wait(60)
+    assert process.returncode == 128 + signal.SIGTERM, (tmp_path / "log").read_text(encoding="utf-8")
+    for file in files:
+        assert file.with_suffix(".ended").exists()
+        assert not psutil.pid_exists(int(file.with_suffix(".pid").read_text(encoding="utf-8")))
 
 
 def test_one_path_is_one_run_without_workers(monkeypatch) -> None:
