@@ -85,6 +85,7 @@ def _as_in_a_kernel() -> Generator[None]:
 
 
 def descriptors() -> list[int]:
+    """The numbers of this process's open files."""
     found: list[int] = []
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
         with contextlib.suppress(OSError):  # the one that the listing itself had open
