@@ -92,11 +92,9 @@ def test_it_has_our_folder_and_environment_where_nothing_else_is_said_and_our_ex
         monkeypatch.delenv(name)
     found = [started(server, code=code) for code in (0, 0, 7)]
     assert servers.forked == 2
-    for name in (
-        "COLUMNS",
-        "LINES",
-    ):  # readline puts them into this process's environment where os.environ does not see them
-        found[0]["environ"].pop(name, None)
+    for each in found:
+        for name in ("COLUMNS", "LINES"):  # readline sets them where os.environ does not see it
+            each["environ"].pop(name, None)
     for fact in found[0]:
         assert found[1][fact] == found[0][fact], fact
     assert (found[2]["environ"]["ANSWER"], found[2]["cwd"]) == ("42", str(tmp_path))
