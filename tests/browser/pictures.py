@@ -5,7 +5,6 @@ Each is a notebook that is run in JupyterLab; what is photographed is the view, 
 
 from __future__ import annotations
 
-import secrets
 import shutil
 import sys
 import tempfile
@@ -13,13 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
 from PIL import Image
 from playwright.sync_api import Locator, expect, sync_playwright
 
 from labkit.catalog import LAB_ROOT
 from labkit.grading.spec import load
-from tests.browser.conftest import CHROMIUM, FLAGS, JupyterLab, NotebookPage
+from tests.browser.lab_server import JupyterLab
+from tests.browser.notebook_page import CHROMIUM, FLAGS, NotebookPage, notebook_file
 
 PICTURES = LAB_ROOT / "notebooks" / "start" / "pictures"
 COLOURS = 64
@@ -160,7 +159,9 @@ def take(names: list[str]) -> None:
             for name in names or list(PICTURES_OF):
                 page = browser.new_page(viewport={"width": 1240, "height": 1400})
                 target = PICTURES / f"{name}.png"
-                _take(NotebookPage(page, lab, _notebook(lab, name)), PICTURES_OF[name], target)
+                _take(
+                    NotebookPage(page, lab, notebook_file(lab.root, PICTURES_OF[name].cells)), PICTURES_OF[name], target
+                )
                 page.close()
                 print(f"{target.relative_to(LAB_ROOT)}: {target.stat().st_size / 1000:.0f} kB")
         finally:
@@ -168,16 +169,8 @@ def take(names: list[str]) -> None:
             lab.close()
 
 
-def _notebook(lab: JupyterLab, name: str) -> str:
-    file = f"{name}-{secrets.token_hex(3)}.ipynb"
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in PICTURES_OF[name].cells])
-    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    nbformat.write(notebook, lab.root / file)
-    return file
-
-
 def _take(nb: NotebookPage, picture: Picture, target: Path) -> None:
-    nb.open().run_all()
+    nb.load().run_all()
     shown = picture.act(nb, nb.output(len(picture.cells) - 1))
     nb.page.mouse.move(0, 0)
     shown.screenshot(path=str(target), animations="disabled")

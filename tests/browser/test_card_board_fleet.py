@@ -40,9 +40,9 @@ def card_of(nb: Any, index: int) -> Locator:
     return nb.output(index).get_by_role("region", name=f"Exercise {ID}")
 
 
-def test_a_card_from_not_attempted_to_passed(open_cells: Open, work: Path) -> None:
+def test_a_card_from_not_attempted_to_passed(open_alone: Open, work: Path) -> None:
     spec, answer = load(ID), work / f"{ID}.py"
-    nb = open_cells(begin(work), f"ex = lab.exercise({ID!r})", "lab.progress()")
+    nb = open_alone(begin(work), f"ex = lab.exercise({ID!r})", "lab.progress()")
     nb.run_all()
     card, board = card_of(nb, 1), nb.output(2).get_by_role("region", name="Progress")
     check, checks = card.get_by_role("button", name="Check", exact=True), card.get_by_role("list", name="Checks")
@@ -85,11 +85,14 @@ def test_a_card_from_not_attempted_to_passed(open_cells: Open, work: Path) -> No
     expect(nb.cell(2).locator(".labkit-still")).to_contain_text("1 of ")
 
 
-def test_the_card_puts_its_cell_below_and_the_cell_moves_the_card(open_cells: Open, work: Path) -> None:
-    nb = open_cells(begin(work), f"ex = lab.exercise({ID!r})")
-    nb.run_all()
+def test_the_card_puts_its_cell_below_and_the_cell_moves_the_card(open_cells: Open, work: Path, tmp_path: Path) -> None:
+    clicked = tmp_path / "clicked"
+    busy = f"import pathlib, time\nfor _ in range(1_500):\n    if pathlib.Path({str(clicked)!r}).exists():\n        break\n    time.sleep(0.02)"
+    nb = open_cells(begin(work), f"ex = lab.exercise({ID!r})", busy)
+    nb.start_all()
     card = card_of(nb, 1)
-    card.get_by_role("button", name="Insert this cell below").click()
+    card.get_by_role("button", name="Insert this cell below").click()  # the kernel has not told the card its text yet
+    clicked.touch()
     editor = nb.cell(2).locator(".cm-content")
     expect(editor).to_contain_text(f"%%exercise {ID}", timeout=40_000)
     editor.press("ControlOrMeta+a")

@@ -14,8 +14,8 @@ PROBE = LAB_ROOT / "tests" / "session" / "probe_server.py"
 Open = Callable[..., Any]
 
 
-def test_a_call_and_its_timeline(open_cells: Open) -> None:
-    nb = open_cells(
+def test_a_call_and_its_timeline(open_alone: Open) -> None:
+    nb = open_alone(
         "import labkit as lab\ncalc = await lab.connect('calculator', via='stdio')",
         "await calc.call('add', a=2, b=3)",
         "calc.tape",

@@ -236,8 +236,8 @@ def test_announcements_logs_and_stderr_arrive(open_cells: Open) -> None:
     choose(live, "sprout")
 
 
-def test_a_page_loaded_again_and_a_server_that_dies(open_cells: Open) -> None:
-    nb = open_cells(f"import labkit as lab\nlab.inspect({str(PROBE)!r}, via='stdio')", "'later'")
+def test_a_page_loaded_again_and_a_server_that_dies(open_alone: Open) -> None:
+    nb = open_alone(f"import labkit as lab\nlab.inspect({str(PROBE)!r}, via='stdio')", "'later'")
     nb.run_all()
     live = region(nb, 0)
     choose(live, "add")

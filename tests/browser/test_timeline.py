@@ -158,8 +158,8 @@ def test_frames_arrive_while_the_cell_runs_and_following_stops_when_someone_scro
     nb.page.evaluate("() => window.jupyterapp.commands.execute('kernelmenu:interrupt')")
 
 
-def test_ten_thousand_frames_open_within_a_second_and_stay_bounded(open_cells: Open) -> None:
-    nb = open_cells(FILL, "lab.timeline(tape)")
+def test_ten_thousand_frames_open_within_a_second_and_stay_bounded(open_alone: Open) -> None:
+    nb = open_alone(FILL, "lab.timeline(tape)")
     nb.run_all()
     view, frames, _, status = parts(nb, 1, "Wire timeline of many")
     expect(status).to_contain_text("All 10,000 frames")
@@ -191,15 +191,14 @@ def test_ten_thousand_frames_open_within_a_second_and_stay_bounded(open_cells: O
     expect(frames.get_by_role("option").first).to_contain_text("30001")
 
 
-def test_a_reload_finds_it_again_and_without_a_kernel_the_still_is_read(open_cells: Open) -> None:
-    nb = open_cells(CONNECT, "lab.timeline(calc)", "r = await calc.call('add', a=40, b=2)")
+def test_a_reload_finds_it_again_and_without_a_kernel_the_still_is_read(open_alone: Open) -> None:
+    nb = open_alone(CONNECT, "lab.timeline(calc)", "r = await calc.call('add', a=40, b=2)")
     nb.run_all()
     *_, status = parts(nb, 1)
     expect(status).to_contain_text("All 22 frames")
     expect(nb.cell(1).locator(".labkit-still")).to_contain_text("22 frames")
     nb.save()
     nb.page.reload()
-    nb.page.wait_for_function("window.jupyterapp && document.querySelector('#jupyterlab-splash') === null")
     *_, status = parts(nb, 1)
     expect(status).to_contain_text("All 22 frames")
     nb.reopen_without_kernel()

@@ -7,6 +7,11 @@ export default mount((root, panel) => {
   const checks = h("ul", { class: "lk-checks", "aria-label": "Checks" }), after = h("div", { class: "lk-prose" });
   const hints = h("div", { class: "lk-hints", role: "log", "aria-label": "Hints" }), solution = h("div");
   let text = "", now = "";
+  /** Do something with the cell, which is there once Python has answered; a click may come before. */
+  const give = async (act) => {
+    await first;
+    if (text) done.textContent = await act(text);
+  };
   const ask = (name) => panel.ask(name).catch((error) => { said.textContent = error.message; });
   const run = button("Check", unlessIdle(() => ask("check")), { class: "lk-button lk-primary" });
   const hint = button("Hint", unlessIdle(() => ask("hint")));
@@ -47,11 +52,11 @@ export default mount((root, panel) => {
     h("div", { class: "lk-write" }, h("div", { class: "lk-row" }, where),
       h("details", { class: "lk-fold" }, h("summary", {}, "The cell, with what is in the file"), cell),
       h("div", { class: "lk-row" },
-        button("Insert this cell below", async () => (done.textContent = await insertCell(root, text))),
-        button("Copy it", async () => (done.textContent = await copyText(text))), done)),
+        button("Insert this cell below", () => give((cell) => insertCell(root, cell))),
+        button("Copy it", () => give(copyText)), done)),
     h("div", { class: "lk-row lk-act" }, run, hint, solve.root, reset.root),
     h("div", { class: "lk-row", role: "status" }, status, record),
     note, said, checks, after, hints, solution);
   panel.on("state", draw);
-  panel.ask("state").then(draw, (error) => { said.textContent = error.message; });
+  const first = panel.ask("state").then(draw, (error) => { said.textContent = error.message; });
 });
