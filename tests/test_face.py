@@ -12,6 +12,7 @@ import pytest
 
 import labkit as lab
 from labkit.catalog import LAB_ROOT
+from tests.test_packaging import statements
 
 FLOORS = [
     {"wire", "catalog", "hosts", "errors", "files", "locks", "stage", "_lean"},
@@ -67,25 +68,17 @@ def rooms() -> list[tuple[str, Path]]:
     return [(path.relative_to(root).parts[0].removesuffix(".py"), path) for path in sorted(root.rglob("*.py"))]
 
 
+def is_late(node: ast.AST) -> bool:
+    """Whether what stands in a statement is done later than the import of its module, or never."""
+    if isinstance(node, ast.If):
+        return "TYPE_CHECKING" in ast.dump(node.test)
+    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+
+
 def imported(path: Path) -> set[str]:
     """The rooms of labkit that a module imports when it is loaded (imports inside functions are late by design)."""
     found: set[str] = set()
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    guarded = {
-        id(n)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
-        for n in ast.walk(node)
-    }
-    inner = {
-        id(n)
-        for node in ast.walk(tree)
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-        for n in ast.walk(node)
-    }
-    for node in ast.walk(tree):
-        if id(node) in guarded or id(node) in inner:
-            continue
+    for node in statements(ast.parse(path.read_text(encoding="utf-8")), is_late):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("labkit."):
             found.add(node.module.split(".")[1])
         elif isinstance(node, ast.Import):

@@ -11,6 +11,7 @@ import ast
 import random
 import secrets
 from collections.abc import Generator, Iterator
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +31,27 @@ class CheckRun:
     def __init__(self, submission: Submission, starter: str, seed: int) -> None:
         self.results: list[CheckResult] = []
         self._submission, self._seed = submission, seed
-        self._starter = _definitions(starter)
-        self._answer: dict[str, tuple[int, str]] = {}
+        self._starter_text = starter
         self._syntax: Crashed | None = None
+        self._untouched = False
         try:
-            self._answer = _definitions(submission.source)
-            self._untouched = ast.dump(ast.parse(submission.source)) == ast.dump(ast.parse(starter))
+            self._untouched = ast.dump(ast.parse(submission.source)) == _dumped(starter)
         except SyntaxError as error:
-            self._untouched = False
             self._syntax = Crashed(f"Not valid Python, line {error.lineno}: {error.msg}.", error.lineno)
         except (RecursionError, MemoryError, ValueError) as error:
-            self._untouched = False
             self._syntax = Crashed(f"Python cannot read this file: {type(error).__name__}.")
+
+    @cached_property
+    def _starter(self) -> dict[str, tuple[int, str]]:
+        # Only what does not pass is compared with it: most answers are never taken apart.
+        return _definitions(self._starter_text)
+
+    @cached_property
+    def _answer(self) -> dict[str, tuple[int, str]]:
+        try:
+            return {} if self._syntax else _definitions(self._submission.source)
+        except RecursionError:  # deeper here than where the answer was read first
+            return {}
 
     @pytest.fixture
     def submission(self) -> Iterator[Submission]:
@@ -108,6 +118,11 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, AssertionError) and not isinstance(error, CheckFailed):
         text = text.splitlines()[0] if text else "the check's condition does not hold"
     return text
+
+
+@lru_cache(maxsize=64)
+def _dumped(starter: str) -> str:
+    return ast.dump(ast.parse(starter))
 
 
 def _definitions(source: str) -> dict[str, tuple[int, str]]:

@@ -34,6 +34,7 @@ _FINITE = frozenset(("is", "are", "was", "were", "has", "does", "can", "will", "
 }
 """Verbs that can only begin a statement of their own behind a denied one."""
 _DENIALS = (("instead", "of"), ("rather", "than"))
+_SIGNS = frozenset(first for first, _ in _DENIALS)
 GONE = {"gone", "removed", "dropped", "obsolete", "deprecated", "wrong", "myth", "mistake", "misconception", "false"}
 """Words by which what a sentence says is declared to be no longer so, or never to have been."""
 
@@ -94,10 +95,14 @@ def find(own: Ideas, text: Text, rivals: Sequence[Ideas] = ()) -> list[Found]:
     passages: list[Found] = []
     if not all(own):
         return passages
+    rivals = [rival for rival in rivals if len(rival) > 1 and rival[0]]
+    met = [{hit.sentence for hit in idea} for idea in own]
     for width in (1, 2):
         for first in range(len(text) - width + 1):
             last = first + width - 1
             if width == 2 and (text[last].begins_line or len(own) == 1):
+                continue
+            if not all(first in places or last in places for places in met):
                 continue
             inside = [[hit for hit in idea if first <= hit.sentence <= last] for idea in own]
             if found := _closest(inside, text, first, last, rivals):
@@ -147,9 +152,10 @@ def _closest(
 
 
 def _taken(chosen: tuple[Hit, ...], begin: int, end: int, rival: Ideas, text: Text) -> bool:
-    """Whether what another point speaks of stands between, while the rest of what was found does not fit that point."""
-    if len(rival) < 2 or not all(rival[:1]):
-        return False
+    """Whether what another point speaks of stands between, while the rest of what was found does not fit that point.
+
+    The rival has two ideas or more, and the first of them is met.
+    """
     rest = [hit for idea in rival[1:] for hit in idea]
     if any(hit.overlaps(other) for hit in chosen[1:] for other in rest):
         return False
@@ -174,21 +180,23 @@ def _at(text: Text, sentence: int, word: int) -> int:
 
 def hits(way: str, text: Text) -> list[Hit]:
     """Where a way of saying something is met, denied or not."""
-    return [
-        Hit(way, number, first, last)
-        for words in spellings(way)
-        for number in _having_all(words, text)
-        for first, last in _spans(words, text[number])
-    ]
+    having, found = text.having, list[Hit]()
+    for words in spellings(way):
+        form, joined = words[0]
+        # Most ways of saying something are not met, and end here.
+        if form in having or joined in having:
+            for number in _having_all(words, text):
+                found += [Hit(way, number, first, last) for first, last in _spans(words, text[number])]
+    return found
 
 
 def _having_all(words: Spelling, text: Text) -> list[int]:
     """The sentences that have all words of a phrase, in any order."""
-    common: set[int] | None = None
+    having, common = text.having, None
     for form, joined in words:
-        has = text.having.get(form, set[int]()) | text.having.get(joined, set[int]())
-        common = has if common is None else common & has
-        if not common:
+        one, two = having.get(form), having.get(joined)
+        has = one | two if one and two else one or two
+        if not has or not (common := has if common is None else common & has):
             return []
     return sorted(common or ())
 
@@ -215,6 +223,10 @@ def _unbroken(sentence: Sentence, first: int, last: int) -> bool:
 
 
 def _denied(sentence: Sentence, hit: Hit, spoken: set[tuple[int, int]], *, claim: bool) -> bool:
+    said = sentence.said
+    negated, declared = NEGATION in sentence.places, claim and not GONE.isdisjoint(said)
+    if not (negated or declared or not _SIGNS.isdisjoint(said)):
+        return False
     words, clause = sentence.words, sentence.words[hit.first].clause
     begin = max(0, hit.first - max(REACH.values()))
     before = [(place, words[place]) for place in range(begin, hit.first) if words[place].clause == clause]

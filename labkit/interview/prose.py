@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 from labkit.interview.bank import Question
 from labkit.interview.matching import Ideas
@@ -123,7 +124,13 @@ def _alone(text: Text, place: int) -> bool:
 def recited(question: Question, text: Text) -> list[bool]:
     """For each point of a question, whether the answer repeats its text word for word, as it does with half of them."""
     said = " ".join(word.form for sentence in text for word in sentence.words)
-    points = [" ".join(w.form for s in sentences(point.point) for w in s.words) for point in question.points]
+    points = [_forms(point.point) for point in question.points]
     found = [f" {point} " in f" {said} " for point in points]
     # One or two may be said so by chance: they are short.
     return found if sum(found) * 2 >= len(found) else [False] * len(found)
+
+
+@cache
+def _forms(point: str) -> str:
+    """The words of the text of a point, each in its one form."""
+    return " ".join(word.form for sentence in sentences(point) for word in sentence.words)

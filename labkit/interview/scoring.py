@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
 from labkit.interview.bank import Question
@@ -154,10 +155,10 @@ class _Best:
 
 def score(question: Question, text: str) -> Score:
     """Count what an answer says of a question's points."""
-    asks = {tuple(word.form for word in sentence.words) for sentence in sentences(question.ask)}
+    asks = _asks(question.ask)
     answer = Text(each for each in sentences(text[:LIMIT]) if tuple(word.form for word in each.words) not in asks)
     met = [ideas(point.mentions, answer) for point in question.points]
-    asked = frozenset(word.form for sentence in sentences(question.ask) for word in sentence.words)
+    asked = frozenset(form for sentence in asks for form in sentence)
     best = [_best(own, met, answer, asked) for own in met]
     made = Counter(each.found.hits[0].sentence for each in best if each and each.whole)
     lists = crowded(met, answer, made) | {place for place, how in enumerate(prose(answer)) if how < PROSE}
@@ -184,6 +185,12 @@ def score(question: Question, text: str) -> Score:
     )
     notes = _notes([*seen, *partly], text)
     return Score(question.id, tuple(seen), tuple(missed), tuple(partly), wrong, notes)
+
+
+@cache
+def _asks(question: str) -> frozenset[tuple[str, ...]]:
+    """The forms of the words of each sentence of a question."""
+    return frozenset(tuple(word.form for word in sentence.words) for sentence in sentences(question))
 
 
 def _best(own: Ideas, met: Sequence[Ideas], answer: Text, asked: frozenset[str]) -> _Best | None:

@@ -88,6 +88,11 @@ class Sentence:
             found.setdefault(_joined(one.raw + two.raw), []).append((place, place + 2))
         return found
 
+    @cached_property
+    def said(self) -> frozenset[str]:
+        """The words as written, in lower case and without articles."""
+        return frozenset(word.raw for word in self.words)
+
 
 class Text(tuple[Sentence, ...]):
     """The sentences of a text that have a word, in order."""

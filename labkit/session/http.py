@@ -36,8 +36,9 @@ def _trust() -> ssl.SSLContext:
 
 
 @cache
-def _no_trust() -> ssl.SSLContext:
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # no authorities: any https through it fails
+def no_trust() -> ssl.SSLContext:
+    """What a client of plain http is made with, in no time: it has no authorities, so any https through it fails."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def recording_client(
@@ -52,7 +53,7 @@ def recording_client(
 
     Raises ConnectError for files of `tls` that cannot be used.
     """
-    trust = tls.context() if tls else _trust() if url.lower().startswith("https:") else _no_trust()
+    trust = tls.context() if tls else _trust() if url.lower().startswith("https:") else no_trust()
     return httpx2.AsyncClient(
         transport=_Recorder(httpx2.AsyncHTTPTransport(verify=trust), tape, bool(tls and tls.cert)),
         headers=dict(headers or {}),

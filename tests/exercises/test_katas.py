@@ -7,9 +7,12 @@ import sys
 
 import pytest
 
-from labkit.grading.spec import KATA_MINUTES, Spec, exercise_ids, load
+from labkit.grading.spec import EXERCISES, KATA_MINUTES, exercise_ids, load
 
-KATAS = [spec for spec in map(load, exercise_ids()) if spec.kata]
+KATAS = [
+    id for id in exercise_ids() if "\nkata = true\n" in (EXERCISES / id / "exercise.toml").read_text(encoding="utf-8")
+]
+"""Found in the text: every process that collects tests does it, and to load all exercises takes half a second."""
 SUBJECTS = {
     "JSON-RPC dispatcher": "33_dispatcher",
     "router": "33_router",
@@ -28,13 +31,16 @@ SUBJECTS = {
 
 
 def test_there_are_enough_and_each_subject_has_one() -> None:
+    specs = [load(id) for id in exercise_ids()]
     assert len(KATAS) >= 12
-    assert set(SUBJECTS.values()) <= {spec.id for spec in KATAS}
-    assert all(spec.kata for spec in map(load, exercise_ids()) if spec.notebook == "33_mock_interview")
+    assert [spec.id for spec in specs if spec.kata] == KATAS
+    assert set(SUBJECTS.values()) <= set(KATAS)
+    assert all(spec.kata for spec in specs if spec.notebook == "33_mock_interview")
 
 
-@pytest.mark.parametrize("spec", KATAS, ids=[spec.id for spec in KATAS])
-def test_a_kata_suits_an_interview(spec: Spec) -> None:
+@pytest.mark.parametrize("id", KATAS)
+def test_a_kata_suits_an_interview(id: str) -> None:
+    spec = load(id)
     assert KATA_MINUTES == (10, 30)
     assert 10 <= spec.minutes <= 30
     assert len(spec.wrong) >= 5

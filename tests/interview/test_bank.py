@@ -59,6 +59,19 @@ def test_a_faulty_file_is_told_with_its_place(tmp_path: Path, old: str, new: str
         load_bank(tmp_path)
 
 
+def test_a_file_is_read_again_only_when_its_text_has_changed(tmp_path: Path) -> None:
+    path, text = tmp_path / "sample.toml", (FIXTURES / "sample.toml").read_text(encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
+    first = load_bank(tmp_path)["any-replica"]
+    assert load_bank(tmp_path)["any-replica"] is first
+    path.write_text(text.replace("weight = 5", "weight = 4", 1), encoding="utf-8")
+    assert load_bank(tmp_path)["any-replica"] != first
+    path.write_text(text.replace("weight = 5", "weight = 9", 1), encoding="utf-8")
+    for _ in range(2):
+        with pytest.raises(InterviewError, match="question any-replica"):
+            load_bank(tmp_path)
+
+
 def test_an_unknown_question_is_told_with_the_nearest(small: Bank) -> None:
     with pytest.raises(InterviewError, match="Did you mean 'any-replica'"):
         small.find("any-replicas")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import time
 from collections.abc import AsyncIterator
@@ -18,7 +19,7 @@ from labkit.interview.repetition import due
 from .conftest import call, refusal
 
 pytestmark = pytest.mark.anyio
-BANK = load_bank()
+bank = functools.cache(load_bank)
 ID = "how-to-scale"
 ANSWER = (
     "I put several identical replicas behind a load balancer. Because requests are stateless, any of them can answer."
@@ -58,7 +59,7 @@ async def read(client: Client, uri: str) -> Any:
 def record(work: Path, question: str, fraction: float, days: float, **more: Any) -> None:
     """An attempt so many days ago."""
     at = time.time() - 86400 * days
-    Record(work / "interview").add(Attempt(at, question, BANK[question].topic, fraction, **more))
+    Record(work / "interview").add(Attempt(at, question, bank()[question].topic, fraction, **more))
 
 
 async def test_an_answer_is_counted_recorded_and_opens_the_solution(client: Client, work: Path, contract: Any) -> None:
@@ -69,13 +70,13 @@ async def test_an_answer_is_counted_recorded_and_opens_the_solution(client: Clie
     told = await call(client, "submit_answer", question=ID, answer=ANSWER)
     assert 0 < told["fraction"] < 1 and told["solution"] == uri
     assert all(each["passage"] in ANSWER for each in told["seen"]) and told["seen"] and told["missed"]
-    points = {point.point for point in BANK[ID].points}
+    points = {point.point for point in bank()[ID].points}
     assert {each["point"] for each in (*told["seen"], *told["missed"])} == points
-    assert "does not judge style" in told["how"] and told["follow_ups"] == list(BANK[ID].follow_ups)
+    assert "does not judge style" in told["how"] and told["follow_ups"] == list(bank()[ID].follow_ups)
     (kept,) = Record(work / "interview").attempts()
     assert (kept.question, kept.answer, kept.fraction) == (ID, ANSWER, told["fraction"])
     opened = await read(client, uri)
-    assert [each["says"] for each in opened["answer"]] == [claim.says for claim in BANK[ID].answer]
+    assert [each["says"] for each in opened["answer"]] == [claim.says for claim in bank()[ID].answer]
     assert {each["point"] for each in opened["points"]} == points
 
 
@@ -85,23 +86,23 @@ async def test_before_an_answer_nothing_gives_it_away(near: Client) -> None:
         json.dumps(await read(near, f"interview://questions/{ID}")),
         json.dumps([await call(near, "get_hint", question=ID, number=number) for number in (1, 2, 3)]),
     ]
-    for secret in [point.point for point in BANK[ID].points] + [claim.says for claim in BANK[ID].answer]:
+    for secret in [point.point for point in bank()[ID].points] + [claim.says for claim in bank()[ID].answer]:
         assert not any(secret in text for text in shown), secret
 
 
 async def test_a_draw_fits_what_was_asked_for(near: Client) -> None:
     drawn = await call(near, "draw_question", topic="testing", level="senior")
-    asked = BANK[drawn["question"]]
+    asked = bank()[drawn["question"]]
     assert (asked.topic, asked.level, asked.ask) == ("testing", "senior", drawn["ask"])
     assert drawn["why"] == "new" and drawn["points"] == len(asked.points)
-    senior = [each.id for each in BANK.values() if (each.topic, each.level) == ("testing", "senior")]
+    senior = [each.id for each in bank().values() if (each.topic, each.level) == ("testing", "senior")]
     last = await call(near, "draw_question", topic="testing", level="senior", avoid=senior[1:])
     assert last["question"] == senior[0], "what was asked in this conversation is not asked again"
-    assert BANK[(await call(near, "draw_question", role="architect"))["question"]].level != "junior"
+    assert bank()[(await call(near, "draw_question", role="architect"))["question"]].level != "junior"
 
 
 async def test_what_is_due_comes_before_what_is_new(near: Client, work: Path) -> None:
-    others = [each.id for each in BANK.values() if each.topic == "scaling" and each.id != ID]
+    others = [each.id for each in bank().values() if each.topic == "scaling" and each.id != ID]
     record(work, ID, 0.2, days=3)
     record(work, others[0], 1.0, days=0)
     drawn = await call(near, "draw_question", topic="scaling")
@@ -123,7 +124,7 @@ async def test_the_past_is_told_latest_first(near: Client, work: Path) -> None:
     past = await call(near, "get_history", limit=2)
     assert [(each["question"], each["fraction"]) for each in past["answers"]] == [("one-or-several", 0.0), (ID, 0.6)]
     topics = {each["topic"]: each for each in past["topics"]}
-    topic = topics[BANK[ID].topic]
+    topic = topics[bank()[ID].topic]
     assert sum(each["attempts"] for each in topics.values()) == 3
     assert topic["first"] < topic["latest"]
     assert (await call(near, "get_history", topic="testing"))["answers"] == []
@@ -135,20 +136,22 @@ async def test_a_skipped_question_stays_closed(near: Client, work: Path) -> None
         await near.read_resource(f"interview://questions/{ID}/solution")
 
 
-REFUSALS: list[tuple[str, dict[str, Any], str]] = [
-    ("draw_question", {"topic": "cooking"}, "There is no topic 'cooking': there are "),
-    ("draw_question", {"role": "architec"}, "There is no role 'architec'. Did you mean 'architect'"),
-    ("draw_question", {"avoid": list(BANK)}, "All questions that fit were asked"),
-    ("draw_question", {"level": "expert"}, "junior"),
-    ("submit_answer", {"question": "how-to-scal", "answer": "x"}, "The bank has no question 'how-to-scal'"),
-    ("submit_answer", {"question": ID, "answer": " \n"}, "The answer is empty"),
-    ("submit_answer", {"question": ID, "answer": "x" * 20_001}, "20000"),
-    ("get_hint", {"question": ID, "number": 9}, f"There are 3 hints to '{ID}', so there is none with number 9."),
-]
+def refusals() -> list[tuple[str, dict[str, Any], str]]:
+    """Calls, and what the refusal of each says."""
+    return [
+        ("draw_question", {"topic": "cooking"}, "There is no topic 'cooking': there are "),
+        ("draw_question", {"role": "architec"}, "There is no role 'architec'. Did you mean 'architect'"),
+        ("draw_question", {"avoid": list(bank())}, "All questions that fit were asked"),
+        ("draw_question", {"level": "expert"}, "junior"),
+        ("submit_answer", {"question": "how-to-scal", "answer": "x"}, "The bank has no question 'how-to-scal'"),
+        ("submit_answer", {"question": ID, "answer": " \n"}, "The answer is empty"),
+        ("submit_answer", {"question": ID, "answer": "x" * 20_001}, "20000"),
+        ("get_hint", {"question": ID, "number": 9}, f"There are 3 hints to '{ID}', so there is none with number 9."),
+    ]
 
 
 async def test_what_it_refuses_it_says(near: Client, work: Path) -> None:
-    for tool, arguments, text in REFUSALS:
+    for tool, arguments, text in refusals():
         assert text in await refusal(near, tool, **arguments), (tool, arguments)
     assert Record(work / "interview").attempts() == [], "a refused answer leaves nothing"
     with pytest.raises(MCPError, match="The bank has no question 'nope'") as raised:
@@ -158,10 +161,10 @@ async def test_what_it_refuses_it_says(near: Client, work: Path) -> None:
 
 async def test_topics_roles_and_questions(near: Client) -> None:
     listed = (await read(near, "interview://questions"))["questions"]
-    assert [each["question"] for each in listed] == list(BANK)
-    assert (await read(near, listed[5]["uri"]))["ask"] == BANK[listed[5]["question"]].ask
+    assert [each["question"] for each in listed] == list(bank())
+    assert (await read(near, listed[5]["uri"]))["ask"] == bank()[listed[5]["question"]].ask
     topics = (await read(near, "interview://topics"))["topics"]
-    assert sum(each["questions"] for each in topics) == len(BANK)
+    assert sum(each["questions"] for each in topics) == len(bank())
     assert all(each["questions"] == each["junior"] + each["middle"] + each["senior"] for each in topics)
     roles = [each["role"] for each in (await read(near, "interview://roles"))["roles"]]
     assert "server-developer" in roles

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,7 @@ def descriptors_of(process: psutil.Process) -> int:
 
 def look(loop: asyncio.AbstractEventLoop | None = None) -> Left:
     """What there is now; `loop` is the one whose tasks to name, by default the running one."""
-    gc.collect()
+    gc.collect()  # of what is new in this test: see `only_what_is_new_is_looked_at`
     me = psutil.Process()
     threads = sorted(t.name for t in threading.enumerate() if not t.name.startswith(POOLS))
     return Left(
@@ -104,6 +104,17 @@ async def nothing_left(before: Left, seconds: float = 15.0) -> None:
 @pytest.fixture(autouse=True)
 def own_folder_for_temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def only_what_is_new_is_looked_at() -> Iterator[None]:
+    # What all other tests of this run have made is half a million objects, and a look would go through them each time.
+    before = gc.get_freeze_count()
+    gc.collect()
+    gc.freeze()
+    yield
+    if not before:
+        gc.unfreeze()
 
 
 async def cycle(target: Any, number: int, **options: Any) -> None:
