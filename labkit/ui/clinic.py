@@ -41,8 +41,8 @@ def brief_state(brief: Brief) -> dict[str, Any]:
 class ClinicView(StatePanel):
     """One case. The browser is told the whole state whenever it changes."""
 
-    parts = ("form", "clinic")
-    sheets = ("form", "clinic")
+    parts = ("form", "brief", "clinic")
+    sheets = ("form", "brief", "clinic")
 
     def __init__(self, case: Case) -> None:
         super().__init__(f"Architecture clinic: {case.brief.title}")

@@ -41,8 +41,8 @@ _VIEWS: dict[str, InterviewView] = {}
 class InterviewView(StatePanel):
     """One session. The browser is told the whole state at each step; between steps it asks for the clock."""
 
-    parts = ("form", "prose", "card_parts", "interview_items", "interview")
-    sheets = ("form", "card", "interview")
+    parts = ("form", "prose", "card_parts", "brief", "interview_items", "interview")
+    sheets = ("form", "card", "brief", "interview")
 
     def __init__(self, session: Session) -> None:
         roles = load_roles()

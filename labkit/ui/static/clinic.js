@@ -46,10 +46,7 @@ export default mount((root, panel) => {
   panel.on("state", fresh);
   const failed = (error) => { said.textContent = error.message; };
   panel.ask("brief").then((found) => {
-    brief.replaceChildren(h("h3", {}, found.title), h("p", {}, found.company), h("p", {}, h("b", {}, found.asks)),
-      // No dl: JupyterLab styles dt and dd itself.
-      h("ul", { class: "lk-facts" }, found.facts.map(([label, text]) => h("li", {}, h("span", { class: "lk-quiet" }, label), h("span", {}, text)))),
-      table(found.families, null, "Tools"));
+    brief.replaceChildren(h("h3", {}, found.title), ...briefNodes(found));
     return panel.ask("state").then((state) => {
       shown = JSON.stringify(state.decision);
       form = schemaForm(found.schema, { value: state.decision, label: "decision" });

@@ -88,11 +88,13 @@ function interviewExercise(root) {
   done.setAttribute("role", "status");
   const headline = h("strong", { tabindex: "-1" }), note = h("p", { class: "lk-warn" }), checks = h("ul", { class: "lk-checks", "aria-label": "Checks" }), hints = h("div", { class: "lk-hints", role: "log", "aria-label": "Hints" }), after = h("div", { class: "lk-prose" });
   let drawn = "", cell = "";
+  const write = h("div", { class: "lk-write", hidden: true }, where, h("div", { class: "lk-row" }, button("Insert it as a cell below", async () => (done.textContent = await insertCell(root, cell))), done));
   return {
-    root: h("div", {}, title, task, h("div", { class: "lk-write" }, where, h("div", { class: "lk-row" }, button("Insert it as a cell below", async () => (done.textContent = await insertCell(root, cell))), done)), headline, note, checks, after, hints),
+    root: h("div", {}, title, task, write, headline, note, checks, after, hints),
     focus() { title.focus(); },
     update(now, checking) {
       title.textContent = now.title;
+      write.hidden = !now.task;
       if (!now.task) return;
       const same = JSON.stringify([now.task, now.file, now.open]);
       if (same !== drawn) {
@@ -131,8 +133,7 @@ function interviewDesign(ask) {
       if (asked || now.covered) return;
       asked = true;
       ask("brief").then((found) => {
-        brief.replaceChildren(h("p", {}, found.company), h("p", {}, h("b", {}, found.asks)),
-          h("ul", {}, found.facts.map(([label, text]) => h("li", {}, quiet(`${label}: `), text))), table(found.families, null, "Tools"));
+        brief.replaceChildren(...briefNodes(found));
         form = schemaForm(found.schema, { value: found.decision, label: "decision" });
         place.replaceChildren(form.root);
       }, (error) => place.replaceChildren(h("p", { class: "lk-bad" }, error.message)));
