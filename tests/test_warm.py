@@ -38,16 +38,24 @@ raise SystemExit(int(sys.argv[1]))
 """
 
 
-@pytest.fixture
-def servers(monkeypatch):
-    """A template of this test's own, over that of the run."""
-    monkeypatch.setattr(subprocess.Popen, "_execute_child", ORDINARY)
-    made = warm.Warm()
-    yield made
-    made.close()
-
-
 ORDINARY = subprocess.Popen._execute_child
+
+
+@pytest.fixture(scope="module")
+def template():
+    """A template of these tests' own, in the place of that of the run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subprocess.Popen, "_execute_child", ORDINARY)
+        made = warm.Warm()
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def servers(template):
+    """The template, which counts from 0."""
+    template.forked = 0
+    return template
 
 
 def started(path, *options: str, code: int = 3, **more):
@@ -140,12 +148,15 @@ def test_what_a_fork_could_not_be_is_started_in_the_ordinary_way(servers, tmp_pa
             subprocess.run([sys.executable, "server.py"], cwd=tmp_path / "nowhere", check=False)
 
 
-def test_when_the_template_was_killed_servers_start_all_the_same(servers, tmp_path):
+def test_when_the_template_was_killed_servers_start_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(subprocess.Popen, "_execute_child", ORDINARY)
     server = tmp_path / "server.py"
     server.write_text(FACTS, encoding="utf-8")
-    servers.process.kill()
-    servers.process.wait()
-    assert [started(server)["said"] for _ in range(3)] == ["hello"] * 3 and servers.forked == 0
+    own = warm.Warm()
+    own.process.kill()
+    own.process.wait()
+    assert [started(server)["said"] for _ in range(3)] == ["hello"] * 3 and own.forked == 0
+    own.close()
 
 
 def test_a_template_ends_with_the_process_that_it_is_for(tmp_path):
