@@ -15,7 +15,7 @@ from tests import warm
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="servers of tests are forked on Linux only")
 FACTS = """
-import json, logging, os, signal, sys, threading
+import faulthandler, json, logging, os, signal, sys, threading
 from pathlib import Path
 import psutil
 STATUS = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
@@ -27,7 +27,7 @@ print(json.dumps({
     "descriptors": sorted(int(fd) for fd in os.listdir("/proc/self/fd"))[:4],
     "signals": [str(signal.getsignal(each)) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE)],
     "masks": [line for line in STATUS if line.startswith(("Umask", "SigBlk", "SigIgn", "SigCgt"))],
-    "threads": threading.active_count(),
+    "faults": faulthandler.is_enabled(), "threads": threading.active_count(),
     "streams": [[s.name, s.encoding, s.errors, s.newlines, s.line_buffering, s.write_through, type(s.buffer).__name__]
                 for s in (sys.stdin, sys.stdout, sys.stderr)],
     "age": logging.LogRecord("", 0, "", 0, "", None, None).relativeCreated < 30_000,
@@ -49,6 +49,13 @@ def template():
         made = warm.Warm()
         yield made
         made.close()
+
+
+@pytest.fixture(autouse=True)
+def no_settings_of_python(monkeypatch):
+    """A server of these tests has those that its test gives it."""
+    for name in [name for name in os.environ if name.startswith("PYTHON")]:
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture
@@ -96,8 +103,6 @@ def test_it_has_our_folder_and_environment_where_nothing_else_is_said_and_our_ex
     server.write_text(FACTS, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ANSWER", "42")
-    for name in [name for name in os.environ if name.startswith("PYTHON")]:
-        monkeypatch.delenv(name)
     found = [started(server, code=code) for code in (0, 0, 7)]
     assert servers.forked == 2
     for each in found:

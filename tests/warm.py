@@ -46,7 +46,7 @@ PLAIN: dict[str, Any] = {
 PIPES = ("p2cread", "p2cwrite"), ("c2pread", "c2pwrite"), ("errread", "errwrite")
 CHILD = ("p2cread", "c2pwrite", "errwrite")
 """The ends that become stdin, stdout and stderr."""
-KNOWN = {"PYTHONPATH", "PYTHONUTF8", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"}
+KNOWN = {"PYTHONPATH", "PYTHONUTF8", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "PYTHONFAULTHANDLER"}
 """What may be in the environment: the child does as it says. Any other setting of Python's needs a Python of its own."""
 SERVES = re.compile(r"(\bserver|_server|_api)\.py$")
 PR_SET_CHILD_SUBREAPER = 36

@@ -7,6 +7,7 @@ all that a process started anew would have of its own.
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import gc
 import importlib
 import io
@@ -102,6 +103,8 @@ def _become(job: dict[str, Any], fds: list[int]) -> None:
     rename(command)
     sys.dont_write_bytecode = bool(job["env"].get("PYTHONDONTWRITEBYTECODE"))
     _open_streams(bool(job["env"].get("PYTHONUNBUFFERED")))
+    if job["env"].get("PYTHONFAULTHANDLER"):
+        faulthandler.enable()
     sys.orig_argv[:] = command
     added = [str(Path(each).absolute()) for each in job["env"].get("PYTHONPATH", "").split(os.pathsep) if each]
     if command[1] == "-m":

@@ -42,7 +42,7 @@ def test_side_by_side(submission: Submission, rng: random.Random) -> None:
     for era in ("2025-11-25", "2026-07-28"):
         session = submission.session("process", era)
         one, other = dishes(rng, 2)
-        session.race(call(one, 0.3), call(other, 0.1))
+        session.race(call(one, 0.7), call(other, 0.1))
         found = {
             dish: [ids(session, dish).get(event) for event in ("ordered", "cooked", "served")] for dish in (one, other)
         }

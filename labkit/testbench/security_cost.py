@@ -63,6 +63,8 @@ LETTERS = (20, 24)
 """How many are tried, until it takes `SLOW` seconds: 24 cost sixteen times what 20 do, at worst."""
 FEW = 12
 SLOW = 0.2
+PATIENT = 3.0
+"""Seconds for the texts from which the cost is learned. On a busy machine the longer one may take more."""
 ENDLESS = 2.0
 """Seconds after which whoever has a deadline would have used it. No text is sent that takes much longer."""
 _PATTERN_WORDS = ("pattern", "regex", "regexp", "expression", "glob", "match")
@@ -118,7 +120,7 @@ async def _explodes(bench: Bench, era: str, place: Place) -> Finding | None:
     pattern = place.words(*_PATTERN_WORDS)
     others = [name for name, value in place.others.items() if isinstance(value, str) and name != place.argument]
 
-    async def took(letters: int, patience: float = 3.0) -> tuple[float, Answer]:
+    async def took(letters: int, patience: float) -> tuple[float, Answer]:
         text = "a" * letters + "!"
         filled = replace(place, others={**place.others, **dict.fromkeys(others, text)}) if pattern else place
         wire = await bench.shared(era)
@@ -130,17 +132,25 @@ async def _explodes(bench: Bench, era: str, place: Place) -> Finding | None:
 
     seconds, letters = 0.0, 0
     for letters in LETTERS:
-        seconds, answer = await took(letters)
-        if answer.came not in ("result", "error"):
+        seconds, answer = await took(letters, PATIENT)
+        if answer.came not in ("result", "error", "silence"):
             return None
         if seconds > SLOW:
             break
     if seconds < SLOW:
         return None
-    few = min([(await took(FEW))[0] for _ in range(2)])
-    seconds = min(seconds, (await took(letters))[0])
+    # A busy machine makes one or the other slow at times, so that the quickest of some tells more than the first.
+    few = seconds
+    for _ in range(5):
+        once, answer = await took(FEW, PATIENT)
+        if answer.came == "silence":
+            return None
+        few = min(few, once)
+        if few < seconds / 10:
+            break
+    seconds = min(seconds, (await took(letters, PATIENT))[0])
     if seconds < SLOW or few > seconds / 10:
-        return None  # a busy machine, or a slow tool
+        return None  # a slow tool
     letters += max(0, math.ceil(math.log2(1.4 * ENDLESS / seconds)))
     seconds, answer = await took(letters, ENDLESS)
     if seconds < ENDLESS:

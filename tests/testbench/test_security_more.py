@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from broken_servers import FOLDER, printed_url
 
-from labkit.testbench import certify, places
+from labkit.testbench import certify, places, security_cost
 from labkit.testbench.bench import Bench, Options
 from labkit.testbench.canary import ways_out
 from labkit.testbench.places import lent
@@ -87,6 +87,22 @@ Plain({**tools, 'some': (many, some)}).run()"""
 
 async def test_searches_limits_and_slow_tools_are_no_findings() -> None:
     assert await found(HONEST, "security.sql", "security.magnitude", "security.exhaustion") == []
+
+
+BUSY = """import time
+SLOW = [0.3, 0.3]
+def find(given):
+    letters = given['text'].count('a')
+    time.sleep(SLOW.pop() if letters == 12 and SLOW else 0.05 * 2.0 ** (letters - 20))
+    return 'no match'
+Plain({'find': (TEXT, find)}).run()"""
+
+
+async def test_an_engine_that_explodes_is_found_on_a_machine_that_is_slow_at_times(monkeypatch) -> None:
+    monkeypatch.setattr(security_cost, "PATIENT", 0.6)  # as if the longer text took more than three seconds
+    monkeypatch.setattr(security_cost, "ENDLESS", 0.5)
+    (message,) = await found(BUSY, "security.exhaustion")
+    assert "twice as long with each further one" in message
 
 
 STATE = """
