@@ -7,26 +7,62 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
 import psutil
+from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.channels import AsyncZMQSocketChannel
+from jupyter_client.client import KernelClient
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import ensure_event_loop
 from nbclient.exceptions import DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, papermill_engines
+from traitlets import Type
 
 from labkit.course.nursery import NURSERY, kernel_environment
 
 ENGINE = "labkit"
 GRACE = 5.0
+LOOK = 1.0
+"""Seconds between two looks at a channel."""
+
+
+class PatientChannel(AsyncZMQSocketChannel):
+    """A channel that is looked at each second while a reply is waited for.
+
+    A message that arrives while another is sent on the same socket may wake nobody (ZMQ_FD of zmq_getsockopt(3): it is
+    edge-triggered), as happens when a widget is told something while its cell ends. The reply was then found when the
+    time of the cell was over, after two minutes.
+    """
+
+    async def get_msg(self, timeout: float | None = None) -> dict[str, Any]:
+        """The next message. Raises queue.Empty after so many seconds without one."""
+        until = inf if timeout is None else time.monotonic() + timeout
+        while True:
+            try:
+                return await super().get_msg(timeout=max(0.0, min(LOOK, until - time.monotonic())))
+            except Empty:
+                if time.monotonic() >= until:
+                    raise
+
+
+class PatientClient(AsyncKernelClient):
+    """The client of such a channel."""
+
+    shell_channel_class = Type(PatientChannel)  # type: ignore[assignment]
 
 
 class ThisPythonKernelManager(AsyncKernelManager):
     """Starts kernels with this interpreter: the kernel spec named `python3` of a machine may be any other Python."""
+
+    client_factory = Type(klass=KernelClient, default_value=PatientClient)
 
     @property
     def kernel_spec(self) -> KernelSpec:

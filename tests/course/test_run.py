@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from labkit.course import run_notebooks
+from labkit.course import kernel, run_notebooks
 from labkit.errors import NotebookError
 
 
@@ -179,3 +180,26 @@ def test_ctrl_c_leaves_no_kernel(notebook, tmp_path):
     child.communicate(timeout=30)
     psutil.wait_procs([kernel], timeout=5)
     assert not alive(kernel.pid)
+
+
+@pytest.mark.anyio
+async def test_a_reply_whose_arrival_woke_nobody_is_found_a_moment_later(monkeypatch):
+    monkeypatch.setattr(kernel, "LOOK", 0.01)
+
+    class Socket:
+        polls = 0
+
+        async def poll(self, milliseconds: int) -> bool:
+            self.polls += 1
+            assert milliseconds <= 10
+            return self.polls == 3
+
+    async def reply(_: object) -> dict[str, str]:
+        return {"it": "is here"}
+
+    monkeypatch.setattr(kernel.PatientChannel, "_recv", reply)
+    channel = kernel.PatientChannel.__new__(kernel.PatientChannel)
+    channel.socket = Socket()
+    assert await channel.get_msg(timeout=120) == {"it": "is here"}
+    with pytest.raises(queue.Empty):
+        await channel.get_msg(timeout=0.02)
