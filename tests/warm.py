@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ctypes
 import inspect
-import json
 import os
 import re
 import socket
@@ -127,7 +126,7 @@ class Warm:
             if key not in self._seen or self._broken:
                 self._seen.add(key)
                 return None
-            job = {"command": list(command), "cwd": cwd, "env": dict(env), "session": asked["start_new_session"]}
+            job = {"cmd": list(command), "cwd": cwd, "env": dict(env), "session": asked["start_new_session"]}
             try:
                 ends = [standard if asked[end] == -1 else asked[end] for standard, end in enumerate(CHILD)]
                 return self._fork({**job, "umask": nursery.umask()}, ends)
@@ -139,11 +138,9 @@ class Warm:
         if not self._ready and self._control.recv(1) != b"r":
             raise OSError("the template did not come up")
         self._ready = True
-        text = json.dumps(job).encode()
         adopt(True)
         try:
-            socket.send_fds(self._control, [len(text).to_bytes(8, "big")], ends)
-            self._control.sendall(text)
+            nursery.send(self._control, job, ends)
             pid = int(self._control.recv(20))
         finally:
             adopt(False)

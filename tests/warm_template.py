@@ -6,18 +6,15 @@ all that a process started anew would have of its own.
 
 from __future__ import annotations
 
-import contextlib
 import faulthandler
 import gc
 import importlib
 import io
-import logging
 import os
 import runpy
 import signal
 import socket
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +29,6 @@ MODULES = """
 def main(control: int) -> None:
     """Import, report in one byte, fork for each job; in a child, return when its program has come to its end."""
     from labkit._lean import hide_grammar
-    from labkit.course.template import receive
 
     own = {str(ROOT), str(ROOT / "tests")}
     hide_grammar()  # as the launcher of servers and `python -m labkit` do
@@ -42,18 +38,28 @@ def main(control: int) -> None:
     gc.collect()
     gc.freeze()  # or the first collection in a child would copy every page
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who asks, whose end is seen at the socket
-    with socket.socket(fileno=control) as asker:
+    asker = socket.socket(fileno=control)
+    job, fds = _wait_for_job(asker)
+    asker.detach()
+    _become(job, fds)
+
+
+def _wait_for_job(asker: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """Fork for each job that comes; return only in a child."""
+    from labkit.course.template import receive
+
+    try:
         asker.sendall(b"r")
         while True:
             job, fds = receive(asker)
             started = _fork(job["session"])
             if started is None:
-                break
+                return job, fds
             for fd in fds:
                 os.close(fd)
             asker.sendall(f"{started}\n".encode())
-        asker.detach()
-    _become(job, fds)
+    except ConnectionError:  # who asks has ended, with something on its way
+        os._exit(0)
 
 
 def _fork(session: bool) -> int | None:
@@ -83,29 +89,18 @@ def _fork(session: bool) -> int | None:
 
 
 def _become(job: dict[str, Any], fds: list[int]) -> None:
-    """Be the process that `subprocess.Popen(job["command"], ...)` would have started, and run its program."""
-    from labkit.course.template import descriptors, rename
+    """Be the process that `subprocess.Popen(job["cmd"], ...)` would have started, and run its program."""
+    from labkit.course.template import put_on
 
-    for target, source in enumerate(fds):
-        os.dup2(source, target)
-    for fd in descriptors():
-        if fd > 2:
-            os.close(fd)
+    # What Python sets in a bare locale (PEP 538).
+    own = {} if {"LC_ALL", "LC_CTYPE", "LANG"} & set(job["env"]) else {"LC_CTYPE": "C.UTF-8"}
+    put_on(job, fds, {**job["env"], **own})
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    os.umask(job["umask"])
-    os.environ.clear()
-    os.environ.update(job["env"])
-    if not {"LC_ALL", "LC_CTYPE", "LANG"} & set(os.environ):
-        os.environ["LC_CTYPE"] = "C.UTF-8"  # what Python sets in a bare locale (PEP 538)
-    os.chdir(job["cwd"])
-    logging._startTime = time.time() if sys.version_info < (3, 13) else time.time_ns()  # type: ignore[attr-defined]
-    command: list[str] = job["command"]
-    rename(command)
+    command: list[str] = job["cmd"]
     sys.dont_write_bytecode = bool(job["env"].get("PYTHONDONTWRITEBYTECODE"))
     _open_streams(bool(job["env"].get("PYTHONUNBUFFERED")))
     if job["env"].get("PYTHONFAULTHANDLER"):
         faulthandler.enable()
-    sys.orig_argv[:] = command
     added = [str(Path(each).absolute()) for each in job["env"].get("PYTHONPATH", "").split(os.pathsep) if each]
     if command[1] == "-m":
         sys.argv[:] = command[2:]
@@ -133,5 +128,4 @@ def _open_streams(unbuffered: bool) -> None:
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(BrokenPipeError):
-        main(int(sys.argv[1]))
+    main(int(sys.argv[1]))

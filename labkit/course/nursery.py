@@ -191,10 +191,7 @@ class _Template:
         read, write = os.pipe()
         os.close(write)
         try:
-            text = json.dumps(job).encode()
-            fds = [read, *outputs, theirs.fileno()]
-            socket.send_fds(self._control, [len(text).to_bytes(8, "big")], fds)
-            self._control.sendall(text)
+            send(self._control, job, [read, *outputs, theirs.fileno()])
             theirs.close()
             pid, received, _, _ = socket.recv_fds(line, 20, 1)
             return Forked(int(pid), received[0], line)
@@ -211,6 +208,13 @@ class _Template:
         self.process.kill()
         self.process.wait()
         self._said.close()
+
+
+def send(control: socket.socket, job: Mapping[str, Any], fds: list[int]) -> None:
+    """Ask a template for a child; `template.receive` is the other end. Raises OSError."""
+    text = json.dumps(job).encode()
+    socket.send_fds(control, [len(text).to_bytes(8, "big")], fds)
+    control.sendall(text)
 
 
 def _allowed() -> bool:

@@ -55,7 +55,7 @@ def main(control: int) -> None:
         for name in MODULES:
             importlib.import_module(name)
     clean = threading.active_count() == 1 and signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL
-    open_ = {fd for fd in descriptors() if fd > 2}
+    open_ = {fd for fd in _descriptors() if fd > 2}
     if not clean or open_ != {control}:
         os._exit(1)
     sys.stdout.flush()
@@ -84,8 +84,7 @@ def _as_in_a_kernel() -> Generator[None]:
             os.environ["MPLBACKEND"] = backend
 
 
-def descriptors() -> list[int]:
-    """The numbers of this process's open files."""
+def _descriptors() -> list[int]:
     found: list[int] = []
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
         with contextlib.suppress(OSError):  # the one that the listing itself had open
@@ -152,16 +151,8 @@ def receive(control: socket.socket) -> tuple[dict[str, Any], list[int]]:
 def _become(job: dict[str, Any], fds: list[int]) -> None:
     """In the child: be the process that `subprocess.Popen(job["cmd"], ...)` would have started, and run the kernel."""
     os.setsid()
-    for target, source in enumerate(fds):
-        os.dup2(source, target)
-    for fd in descriptors():
-        if fd > 2:
-            os.close(fd)
-    os.umask(job["umask"])
-    os.chdir(job["cwd"])
     own = {"LC_CTYPE": os.environ["LC_CTYPE"]} if "LC_CTYPE" in os.environ else {}  # Python sets it in a bare locale
-    os.environ.clear()
-    os.environ.update({**own, **job["env"], "JPY_PARENT_PID": str(os.getppid())})
+    put_on(job, fds, {**own, **job["env"], "JPY_PARENT_PID": str(os.getppid())})
     # `random` seeds itself anew after a fork, and the system's randomness needs nothing.
     importlib.import_module("numpy").random.seed()
     if "multiprocessing.process" in sys.modules:
@@ -171,15 +162,31 @@ def _become(job: dict[str, Any], fds: list[int]) -> None:
         # multiprocessing has noted this script as the main module; what its workers send back belongs to the notebook.
         sys.modules["__mp_main__"] = main_module = ModuleType("__main__")
         main_module.__getattr__ = lambda name: getattr(sys.modules["__main__"], name)
-    logging._startTime = time.time() if sys.version_info < (3, 13) else time.time_ns()  # type: ignore[attr-defined]
     cmd: list[str] = job["cmd"]
-    rename(cmd)
-    sys.orig_argv[:] = cmd
     sys.argv[:] = cmd[2:]
     runpy.run_module(cmd[2], run_name="__main__", alter_sys=True)
 
 
-def rename(cmd: list[str]) -> None:
+def put_on(job: dict[str, Any], fds: list[int], env: dict[str, str]) -> None:
+    """In a child: have the files, the umask, the folder, the environment, the age and the name of a process of its own.
+
+    `fds` become stdin, stdout and stderr; all other files are closed.
+    """
+    for target, source in enumerate(fds):
+        os.dup2(source, target)
+    for fd in _descriptors():
+        if fd > 2:
+            os.close(fd)
+    os.umask(job["umask"])
+    os.chdir(job["cwd"])
+    os.environ.clear()
+    os.environ.update(env)
+    logging._startTime = time.time() if sys.version_info < (3, 13) else time.time_ns()  # type: ignore[attr-defined]
+    _rename(job["cmd"])
+    sys.orig_argv[:] = job["cmd"]
+
+
+def _rename(cmd: list[str]) -> None:
     """Show `cmd` as this process's command line, where there is room: the length of the one it was started with."""
     import ctypes
     from pathlib import Path

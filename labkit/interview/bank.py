@@ -6,7 +6,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -129,19 +129,13 @@ def read_questions(path: Path) -> list[Question]:
     A file whose text is still the same is not parsed and checked again: that takes 70 ms, and there are eight of them.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        if path not in _known or _known[path][0] != text:
-            _known[path] = text, _parsed(path, text)
-        return list(_known[path][1])
+        return list(_parsed(path, path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InterviewError(f"{path} cannot be read: {error}") from None
 
 
-_known: dict[Path, tuple[str, list[Question]]] = {}
-"""Files that were read in this process: the text, and the questions in it, which nobody can change."""
-
-
-def _parsed(path: Path, text: str) -> list[Question]:
+@lru_cache(maxsize=32)
+def _parsed(path: Path, text: str) -> tuple[Question, ...]:
     data = tomllib.loads(text)
     for error in sorted(_validator().iter_errors(data), key=lambda error: list(map(str, error.path))):
         place = [str(part) for part in error.path]
@@ -150,7 +144,7 @@ def _parsed(path: Path, text: str) -> list[Question]:
             entry: Any = data["question"][int(place[1])]
             name = f" (question {entry['id']})" if isinstance(entry, dict) and "id" in entry else ""
         raise InterviewError(f"{path}: {'.'.join(place)}{name}: {error.message[:300]}")
-    return [_question(path.stem, cast("dict[str, Any]", entry)) for entry in data["question"]]
+    return tuple(_question(path.stem, cast("dict[str, Any]", entry)) for entry in data["question"])
 
 
 def _question(topic: str, entry: dict[str, Any]) -> Question:

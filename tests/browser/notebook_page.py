@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import shutil
 import warnings
@@ -13,12 +12,11 @@ from typing import Any
 import nbformat
 from playwright.sync_api import Browser, Error, Locator, Page
 
+from labkit.cli.suite import find_chromium
 from tests.browser import axe
 from tests.browser.lab_server import JupyterLab
 
-CHROMIUM = os.environ.get("LAB_CHROMIUM") or next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
-)
+CHROMIUM = find_chromium()
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -107,14 +107,10 @@ def own_folder_for_temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.fixture(autouse=True, scope="module")
-def only_what_is_new_is_looked_at() -> Iterator[None]:
+def only_what_is_new_is_looked_at() -> None:
     # What all other tests of this run have made is half a million objects, and a look would go through them each time.
-    before = gc.get_freeze_count()
     gc.collect()
-    gc.freeze()
-    yield
-    if not before:
-        gc.unfreeze()
+    gc.freeze()  # as tests/conftest.py does when the tests have been collected
 
 
 async def cycle(target: Any, number: int, **options: Any) -> None:
