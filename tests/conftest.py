@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -36,6 +37,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path in SLOW:
             item.add_marker(pytest.mark.slow)
+        if isinstance(item, pytest.Function) and asks_for_async(item):
+            # anyio sets such fixtures up for tests that have this one; an ordinary test can be the first to ask.
+            item.fixturenames.insert(0, "anyio_backend")
+
+
+def asks_for_async(item: pytest.Function) -> bool:
+    """Whether an ordinary test has a fixture that is async."""
+    if "anyio_backend" in item.fixturenames:
+        return False
+    known = item._fixtureinfo.name2fixturedefs  # pyright: ignore[reportPrivateUsage]
+    functions = [known[name][-1].func for name in item.fixturenames if name in known]
+    return any(inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each) for each in functions)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -13,7 +13,9 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import anyio
@@ -80,10 +82,14 @@ KEY = secrets.token_hex(16)
 
 @pytest.fixture(scope="module")
 def gateway(hr: Running, tmp_path_factory: pytest.TempPathFactory) -> Generator[Running]:
-    """The image of the gateway, with hr where its configuration says hr, and nobody where the others would be."""
-    from hashlib import sha256
+    with a_gateway(hr, tmp_path_factory.mktemp("gateway")) as running:
+        yield running
 
-    root = image.build(stage := image.stages("gateway")[""], tmp_path_factory.mktemp("gateway"))
+
+@contextmanager
+def a_gateway(hr: Running, folder: Path) -> Generator[Running]:
+    """The image of the gateway, with hr where its configuration says hr, and nobody where the others would be."""
+    root = image.build(stage := image.stages("gateway")[""], folder)
     text = (image.DEPLOY / "gateway" / "microservices.json").read_text(encoding="utf-8")
     text = text.replace("http://hr:8000/mcp", hr.url)
     (root / "gateway.json").write_text(re.sub(r"http://[a-z-]+:8000", "http://127.0.0.1:9", text), encoding="utf-8")
@@ -95,9 +101,11 @@ def gateway(hr: Running, tmp_path_factory: pytest.TempPathFactory) -> Generator[
         (root / name).write_text(value, encoding="utf-8")
         told[f"{name}_FILE"] = str(root / name)
     process, url = image.start(stage, root, told, root / "log")
-    yield Running(stage, root, process, url)
-    process.kill()  # unless a test has ended it: it would drain for a minute
-    image.end(process)
+    try:
+        yield Running(stage, root, process, url)
+    finally:
+        process.kill()  # unless a test has ended it: it would drain for a minute
+        image.end(process)
 
 
 def test_it_says_that_it_lives_and_is_ready_and_what_it_counts(hr: Running) -> None:
@@ -133,8 +141,10 @@ async def test_a_call_goes_through_nginx_and_the_gateway_to_the_server(gateway: 
     assert 'mcp_tool_calls_total{outcome="ok",tool="hr.list_employees"}' in gateway.get("/metrics")[1]
 
 
-def test_both_export_every_series_that_is_watched(gateway: Running, hr: Running) -> None:
-    """After the calls above: a counter of calls is there when there has been one."""
+@pytest.mark.anyio
+async def test_both_export_every_series_that_is_watched(gateway: Running, hr: Running) -> None:
+    async with await lab.connect(gateway.url, headers={"X-API-Key": KEY}) as conn:
+        await conn.call("hr.list_employees", limit=1)  # a counter of calls is there when there has been one
     wanted = {name for _, expression in expressions() for name in series_of(expression)} - {"up"}
     for each in (gateway, hr):
         shown = set(re.findall(r"^([a-z_]+)", each.get("/metrics")[1], re.M))
@@ -184,16 +194,16 @@ def test_nginx_shows_clients_nothing_but_mcp(nginx: str) -> None:
 
 
 @pytest.mark.anyio
-async def test_told_to_stop_it_is_not_ready_and_still_answers_and_ends_well(gateway: Running) -> None:
-    """The last one of this module that needs the gateway: it ends it."""
-    async with await lab.connect(gateway.url, headers={"X-API-Key": KEY}) as conn:
-        assert gateway.get("/ready")[0] == 200
-        gateway.process.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + image.SECONDS
-        while (found := gateway.get("/ready"))[0] == 200 and time.monotonic() < deadline:
-            await anyio.sleep(0.02)
-        assert (found[0], json.loads(found[1])["why"]) == (503, "draining")
-        assert not (await conn.call("hr.list_employees", limit=1)).is_error
-        assert gateway.get("/health")[0] == 200
-    gateway.process.send_signal(signal.SIGTERM)  # skips the rest of DRAIN_SECONDS
-    assert image.end(gateway.process) == 0
+async def test_told_to_stop_it_is_not_ready_and_still_answers_and_ends_well(hr: Running, tmp_path: Path) -> None:
+    with a_gateway(hr, tmp_path) as own:
+        async with await lab.connect(own.url, headers={"X-API-Key": KEY}) as conn:
+            assert own.get("/ready")[0] == 200
+            own.process.send_signal(signal.SIGTERM)
+            deadline = time.monotonic() + image.SECONDS
+            while (found := own.get("/ready"))[0] == 200 and time.monotonic() < deadline:
+                await anyio.sleep(0.02)
+            assert (found[0], json.loads(found[1])["why"]) == (503, "draining")
+            assert not (await conn.call("hr.list_employees", limit=1)).is_error
+            assert own.get("/health")[0] == 200
+        own.process.send_signal(signal.SIGTERM)  # skips the rest of DRAIN_SECONDS
+        assert image.end(own.process) == 0

@@ -94,11 +94,11 @@ def seed(file: Path) -> None:
 # packagings ------------------------------------------------------------------------------------
 
 
-def test_each_packaging_has_the_same_tools(load: Callable[[str], Any]) -> None:
+async def test_each_packaging_has_the_same_tools(load: Callable[[str], Any]) -> None:
     seen: dict[str, Any] = {}
     for name, packaging in load_packagings().items():
         servers = [load(server) for server in packaging.servers]
-        tools = [tool for server in servers for tool in anyio.run(server.list_tools)]
+        tools = [tool for server in servers for tool in await server.list_tools()]
         assert len({tool.name for tool in tools}) == len(tools) == 22 and packaging.why, name
         seen[name] = {tool.name: tool.model_dump() for tool in tools}
     assert seen["monolith"] == seen["hybrid"] == seen["microservices"]

@@ -137,6 +137,7 @@ async def test_a_port_that_somebody_took_is_left_to_him(postgres: str) -> None:
 
 
 async def test_data_of_another_version_is_not_touched(postgres: str) -> None:
+    control.up(postgres)  # so that there are data
     mark = control.down(postgres)[0].data / "PG_VERSION"
     before = mark.read_text(encoding="utf-8")
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,11 @@ import labkit as lab
 PROBE = Path(__file__).with_name("probe_server.py")
 VIAS = ("memory", "stdio", "http")
 ERAS = ("2026-07-28", "2025-11-25")
+
+
+def loaded() -> set[str]:
+    """The modules that servers were loaded as. Other tests of this process may have loaded some."""
+    return {name for name in sys.modules if name.startswith("labkit_server_")}
 
 
 @pytest.fixture

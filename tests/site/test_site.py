@@ -189,6 +189,7 @@ def test_what_has_not_changed_is_not_run_again_and_without_a_run_the_last_one_is
         notebook.write_text(text, encoding="utf-8")
         if (lab.copies / "away").exists():
             (lab.copies / "away").rename(lab.copies / "00_first.ipynb")
+        lab.again()
 
 
 def test_a_build_that_ends_early_leaves_the_site_that_was_there(lab: Lab, monkeypatch) -> None:
