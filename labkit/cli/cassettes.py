@@ -12,7 +12,7 @@ import typer
 
 from labkit.cli.certify import pairs
 from labkit.cli.exits import FAILED, STOPPED, USAGE, say, told, wrong_usage
-from labkit.cli.talk import parse_headers
+from labkit.cli.talk import CA, CERT, KEY, parse_headers, tls_files
 
 _ENV = typer.Option("--env", metavar="KEY=VALUE", help="For the server's process; repeat.")
 
@@ -69,6 +69,9 @@ def replay(
     header: Annotated[
         list[str] | None, typer.Option("--header", "-H", metavar="NAME: VALUE", help="For a URL; repeat.")
     ] = None,
+    ca: CA = None,
+    cert: CERT = None,
+    key: KEY = None,
     as_json: Annotated[bool, typer.Option("--json", help="The comparison as JSON.")] = False,
 ) -> None:
     """Be the server of a recorded session on stdin and stdout; or, with --against, find what has changed since.
@@ -83,8 +86,10 @@ def replay(
     """
     from labkit.testbench.cassette import Cassette
 
-    if against is None and (env or cwd or header or as_json or ignore_times):
-        raise wrong_usage("--env, --cwd, --header, --json and --ignore-times go with --against TARGET.")
+    if against is None and (env or cwd or header or as_json or ignore_times or ca or cert or key):
+        raise wrong_usage(
+            "--env, --cwd, --header, --ca, --cert, --key, --json, --ignore-times go with --against TARGET."
+        )
     try:
         with told(as_json=as_json, otherwise=USAGE):
             recorded = Cassette.load(cassette)
@@ -93,6 +98,7 @@ def replay(
                 return
             options: dict[str, Any] = {"env": pairs(env or []) or None, "cwd": cwd}
             options["headers"] = parse_headers(header or []) or None
+            options["tls"] = tls_files(against, ca, cert, key, as_json=as_json) or None
             comparison = _check(recorded, against, ignore=ignore or [], ignore_times=ignore_times, **options)
     except KeyboardInterrupt:
         say("stopped")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labkit.cli.exits import FAILED, STOPPED, USAGE, say, say_json, told, wrong_usage
-from labkit.cli.talk import parse_headers
+from labkit.cli.talk import CA, CERT, KEY, parse_headers, tls_files
 
 if TYPE_CHECKING:
     from labkit.testbench.certificate import Certificate
@@ -50,6 +50,9 @@ def certify(
     header: Annotated[
         list[str] | None, typer.Option("--header", "-H", metavar="NAME: VALUE", help="For a URL; repeat.")
     ] = None,
+    ca: CA = None,
+    cert: CERT = None,
+    key: KEY = None,
     cwd: Annotated[Path | None, typer.Option(help="Folder that a process runs in.")] = None,
     baseline: Annotated[Path | None, typer.Option(help="Known failures: JSON from check id to reason.")] = None,
     write_baseline: Annotated[
@@ -76,6 +79,7 @@ def certify(
       labkit certify "python my_server.py"
       labkit certify "npx -y @modelcontextprotocol/server-everything" --profile quick --html certificate.html
       labkit certify http://127.0.0.1:8000/mcp -H 'Authorization: Bearer KEY' --junit certificate.xml
+      labkit certify https://hr.internal/mcp --ca ca.pem --cert me.pem --key me.key
       labkit certify my_server.py --write-baseline known.json; labkit certify my_server.py --baseline known.json
       labkit certify --list
     """
@@ -105,6 +109,7 @@ def certify(
         "env": pairs(env or [], as_json=as_json),
         "cwd": cwd,
         "headers": parse_headers(header or []),
+        "tls": tls_files(target, ca, cert, key, as_json=as_json) or None,
     }
     try:
         with told(as_json=as_json, otherwise=USAGE):

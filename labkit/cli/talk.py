@@ -17,6 +17,15 @@ import typer
 from labkit.cli.exits import FAILED, NO_CONNECTION, STOPPED, USAGE, say, told, wrong_usage
 
 
+def _pem(name: str, help: str) -> Any:
+    return typer.Option(name, metavar="FILE", exists=True, dir_okay=False, help=help)
+
+
+CA = Annotated[Path | None, _pem("--ca", "For https: the CA of the server, in PEM form.")]
+CERT = Annotated[Path | None, _pem("--cert", "For https: a certificate to show.")]
+KEY = Annotated[Path | None, _pem("--key", "Its private key, if in another file.")]
+
+
 class Via(StrEnum):
     """Transports to connect over."""
 
@@ -202,6 +211,9 @@ def call(
     header: Annotated[
         list[str] | None, typer.Option("--header", "-H", metavar="NAME: VALUE", help="HTTP header, for URLs. Repeat.")
     ] = None,
+    ca: CA = None,
+    cert: CERT = None,
+    key: KEY = None,
     timeout: Annotated[float, typer.Option(min=0.001, help="Seconds to wait for the answer.")] = 60.0,
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Accept what the server asks, with the default of each field.")
@@ -230,6 +242,7 @@ def call(
     """
     given, typed = parse_arguments(arg or [], arguments)
     headers = parse_headers(header or [])
+    tls = tls_files(target, ca, cert, key)
     on_elicit = Answering(parse_answers(answer or []), yes)
     from labkit.errors import EraError
     from labkit.session import sync
@@ -245,6 +258,8 @@ def call(
             options: dict[str, Any] = {"headers": headers} if headers else {}
             if via is not None:
                 options["via"] = via.value
+            if tls:
+                options["tls"] = tls
             with sync.connect(
                 target,
                 era=era,
@@ -336,6 +351,18 @@ def keep_text(given: dict[str, Any], typed: Mapping[str, str], schema: Mapping[s
     for key, value in typed.items():
         if properties.get(key, {}).get("type") == "string" and not isinstance(given[key], str):
             given[key] = value
+
+
+def tls_files(
+    target: str, ca: Path | None, cert: Path | None, key: Path | None, *, as_json: bool = False
+) -> dict[str, Path]:
+    """What --ca, --cert and --key say, as `tls=` takes it; {} when they say nothing."""
+    given = {name: file for name, file in (("ca", ca), ("cert", cert), ("key", key)) if file is not None}
+    if given and not target.lower().startswith("https://"):
+        raise wrong_usage("--ca, --cert and --key are for a URL that begins with https://.", as_json=as_json)
+    if key and not cert:
+        raise wrong_usage("--key is the key of a certificate: name that too, with --cert.", as_json=as_json)
+    return given
 
 
 def parse_headers(lines: list[str]) -> dict[str, str]:

@@ -31,7 +31,8 @@ _SESSION = re.compile(r"(session_?id=\w{8})\w*", re.IGNORECASE)  # legacy SSE na
 
 
 @cache
-def _trust() -> ssl.SSLContext:
+def system_trust() -> ssl.SSLContext:
+    """What a client of https is made with that was told nothing else: the authorities of the system."""
     return ssl.create_default_context()  # 20-40 ms: once a process, and only for https
 
 
@@ -53,13 +54,25 @@ def recording_client(
 
     Raises ConnectError for files of `tls` that cannot be used.
     """
-    trust = tls.context() if tls else _trust() if url.lower().startswith("https:") else no_trust()
+    trust = tls.context() if tls else system_trust() if url.lower().startswith("https:") else no_trust()
     return httpx2.AsyncClient(
         transport=_Recorder(httpx2.AsyncHTTPTransport(verify=trust), tape, bool(tls and tls.cert)),
         headers=dict(headers or {}),
         auth=auth,
         timeout=httpx2.Timeout(MCP_DEFAULT_TIMEOUT, read=MCP_DEFAULT_SSE_READ_TIMEOUT),
     )
+
+
+def why_unreachable(error: Exception, url: httpx2.URL, *, shown: bool, answered: bool) -> str:
+    """Why there was no answer from `url`, as the end of a sentence.
+
+    `shown`: whether the client has a certificate to show; `answered`: whether the server had ever answered it.
+    """
+    reason = ""
+    if url.scheme == "https":
+        ended = isinstance(error, httpx2.ReadError | httpx2.WriteError | httpx2.RemoteProtocolError | ssl.SSLError)
+        reason = explained(error, shown=shown, fresh=ended and not answered)
+    return reason or f"{type(error).__name__}: {error}".rstrip(": ")
 
 
 class _Recorder(httpx2.AsyncBaseTransport):
@@ -120,11 +133,7 @@ class _Recorder(httpx2.AsyncBaseTransport):
         return response
 
     def _unreachable(self, request: httpx2.Request, body: bytes, error: httpx2.TransportError) -> httpx2.Response:
-        reason = ""
-        if request.url.scheme == "https":
-            ended = isinstance(error, httpx2.ReadError | httpx2.WriteError | httpx2.RemoteProtocolError)
-            reason = explained(error, shown=self._certificate, fresh=ended and not self._answered)
-        reason = reason or f"{type(error).__name__}: {error}".rstrip(": ")
+        reason = why_unreachable(error, request.url, shown=self._certificate, answered=self._answered)
         self._tape.record("received", "", note=f"no answer from {request.url.host}:{request.url.port} ({reason})")
         try:
             request_id: Any = json.loads(body).get("id")

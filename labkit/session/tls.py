@@ -90,7 +90,10 @@ def explained(error: BaseException | None, *, shown: bool, fresh: bool = False) 
     return f"it closed the connection at the TLS handshake; perhaps {perhaps}"
 
 
-_CA = 'its certificate is of no CA that is trusted here: name the CA of that server, tls={"ca": FILE}'
+_CA = (
+    "its certificate is of no CA that is trusted here: name the CA of that server,"
+    ' tls={"ca": FILE}, or --ca FILE in a terminal'
+)
 _VERIFIED: dict[int, str] = {
     9: "its certificate is not valid yet: compare the clocks",
     10: "its certificate has expired: whoever runs it has to renew it",
@@ -103,7 +106,10 @@ _VERIFIED: dict[int, str] = {
 }
 """By X509_V_ERR_..., of OpenSSL's x509_vfy.h."""
 _ALERTS = {
-    "CERTIFICATE_REQUIRED": 'it wants a client certificate, and none was shown: tls={"cert": FILE, "key": FILE}',
+    "CERTIFICATE_REQUIRED": (
+        'it wants a client certificate, and none was shown: tls={"cert": FILE, "key": FILE},'
+        " or --cert FILE --key FILE in a terminal"
+    ),
     "ALERT_UNKNOWN_CA": "it does not trust the CA of the client certificate: get one of a CA that it knows",
     "ALERT_CERTIFICATE_EXPIRED": "the client certificate has expired, it says: renew it",
     "ALERT_CERTIFICATE_REVOKED": "the client certificate was revoked, it says: get a new one",

@@ -24,7 +24,7 @@ def another(conn: connection.Connection | sync.Connection) -> tuple[Any, dict[st
     if plan.params:
         return [plan.params.command, *plan.params.args], {"env": plan.params.env, "cwd": plan.params.cwd}, ANOTHER
     if plan.url:
-        return plan.url, {"headers": plan.headers}, SAME
+        return plan.url, {"headers": plan.headers, "tls": plan.tls}, SAME
     if plan.running:
         if known:
             return named, {"via": "http", "env": link.made_with.get("env"), "cwd": link.made_with.get("cwd")}, ANOTHER

@@ -12,6 +12,7 @@ from typing import Any
 from labkit.errors import ConnectError
 from labkit.session.connection import Connection, connect
 from labkit.session.targets import Plan, make_plan
+from labkit.session.tls import Tls
 from labkit.testbench.check import Figure, NotApplicable, Profile
 from labkit.testbench.raw import HANDSHAKE, MODERN, Answer, RawWire
 from labkit.testbench.raw_http import RawHttp
@@ -33,6 +34,7 @@ class Options:
     budget: float = 60.0
     """Seconds for all checks together."""
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    tls: Tls | None = None
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     cwd: str | Path | None = None
     via: str | None = None
@@ -63,7 +65,7 @@ class Bench:
     @staticmethod
     def _planned(target: Any, options: Options) -> Plan:
         env = dict(options.env) or None
-        plan = make_plan(target, via=options.via, env=env, cwd=options.cwd, headers=options.headers)
+        plan = make_plan(target, via=options.via, env=env, cwd=options.cwd, headers=options.headers, tls=options.tls)
         if plan.via != "memory":
             return plan
         plan.forget()
@@ -108,6 +110,11 @@ class Bench:
                     f"The server {self.plan.name!r} wants authorization: HTTP 401, WWW-Authenticate: {challenge}."
                     " Nothing was tested. Give it a token made for testing: --header 'Authorization: Bearer TOKEN',"
                     " or in Python headers={'Authorization': 'Bearer TOKEN'}."
+                )
+            if self.transport == "http" and all(answer.came == "closed" for answer in self.hellos.values()):
+                why = next(answer.received for answer in self.hellos.values())
+                raise ConnectError(
+                    f"The server {self.plan.name!r} cannot be reached: {why}. Nothing was tested. Is it running there?"
                 )
             log = next((w.log for w in opened if isinstance(w, RawStdio)), None)
             raise ConnectError(
@@ -165,12 +172,16 @@ class Bench:
         params = self.plan.params
         if params and env:
             params = params.model_copy(update={"env": {**(params.env or {}), **env}})
-        wire = RawStdio(params, era) if params else RawHttp(self.url, era, self.plan.headers)
+        wire = RawStdio(params, era) if params else self.http(era)
         wire.pace = self._pace()
         wire.text_ids = any(known.text_ids for known in self.opened)
         wire.stubborn = any(known.stubborn for known in self.opened)
         self.opened.append(wire)
         return await wire.open() if isinstance(wire, RawStdio) else wire
+
+    def http(self, era: str, headers: Mapping[str, str] | None = None) -> RawHttp:
+        """A new wire over HTTP with these headers, by default those that were given. The caller closes it."""
+        return RawHttp(self.url, era, self.plan.headers if headers is None else headers, self.plan.tls)
 
     @asynccontextmanager
     async def wire(
@@ -215,8 +226,9 @@ class Bench:
             via = "http" if self.transport == "http" else "stdio"
             env = dict(self.options.env) if self.transport == "stdio" else None
             headers = self.plan.headers if self.transport == "http" else None
+            tls = self.plan.tls if self.transport == "http" else None
             cwd = self.options.cwd if self.transport == "stdio" else None
-            known = await connect(target, via=via, era=era, env=env or None, cwd=cwd, headers=headers or None)
+            known = await connect(target, via=via, era=era, env=env or None, cwd=cwd, headers=headers or None, tls=tls)
             self._connections[era] = known
             self._stack.push_async_callback(known.close)
         return known

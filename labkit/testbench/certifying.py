@@ -15,6 +15,7 @@ from typing import Any, cast
 from labkit.errors import LabError, did_you_mean
 from labkit.session.connection import Connection
 from labkit.session.sync import Connection as WaitingConnection
+from labkit.session.tls import Tls
 from labkit.testbench.again import another
 from labkit.testbench.bench import ERAS, Bench, Options
 from labkit.testbench.certificate import Certificate, without_folders
@@ -98,6 +99,7 @@ async def certify(
     env: Mapping[str, str] | None = None,
     cwd: str | Path | None = None,
     headers: Mapping[str, str] | None = None,
+    tls: Tls | Mapping[str, str | Path] | None = None,
     listener: Listener | None = None,
 ) -> Certificate:
     """Test a server - a catalog name, command, URL, .py file or server object - and return its certificate.
@@ -107,7 +109,8 @@ async def certify(
 
     `profile` is "quick" (a few seconds) or "full"; `era` one revision or several, by default both eras; `via` stdio or
     http for what can be reached over both; `only` sections or check ids. Tools that are not marked read-only are called
-    with `allow_destructive` only. `baseline` is a file of known failures, `snapshot` one in which the server's contract
+    with `allow_destructive` only. `headers` are for a URL, `tls` for one with https: files in PEM form, as {"ca": ...,
+    "cert": ..., "key": ...}. `baseline` is a file of known failures, `snapshot` one in which the server's contract
     is pinned: it is written when it is not there, and compared with when it is. `seed` repeats the random choices of an
     earlier run; `budget` bounds the run, in seconds: what does not fit is skipped and said, and then the server is not
     certified; nor is it when no check applies. ConnectError when the server cannot be started or talked to, LabError
@@ -123,7 +126,9 @@ async def certify(
         target, given, note = another(target)
         env, cwd = env or given.get("env"), cwd or given.get("cwd")
         headers, via = headers or given.get("headers"), via or given.get("via")
-    options = Options(profile, eras, allow_destructive, seed, budget, headers or {}, env or {}, cwd, via)
+        tls = tls or given.get("tls")
+    files = Tls.of(tls) if tls else None
+    options = Options(profile, eras, allow_destructive, seed, budget, headers or {}, files, env or {}, cwd, via)
     options = replace(options, snapshot=Path(snapshot) if snapshot else None)
     began = time.monotonic()
     async with Bench(target, options) as bench:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -12,7 +13,8 @@ from typing import Any, cast
 import httpx2
 
 from labkit.defences.loopback import is_loopback
-from labkit.session.http import no_trust
+from labkit.session.http import no_trust, system_trust, why_unreachable
+from labkit.session.tls import Tls
 from labkit.testbench.raw import (
     PATIENCE,
     Answer,
@@ -29,14 +31,17 @@ class RawHttp(RawWire):
 
     transport = "http"
 
-    def __init__(self, url: str, era: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, url: str, era: str, headers: Mapping[str, str] | None = None, tls: Tls | None = None) -> None:
+        """Raises ConnectError for files of `tls` that cannot be used."""
         super().__init__(era)
         self.url = url
         self._headers = dict(headers or {})
         self._session = ""
+        self._shown, self._answered = bool(tls and tls.cert), False
         near = is_loopback(url)
         # To read the authorities of the system takes 20-40 ms, and a run makes many of these.
-        trust = no_trust() if near and url.lower().startswith("http:") else True
+        plain = near and url.lower().startswith("http:")
+        trust = tls.context() if tls else no_trust() if plain else system_trust()
         self._client = httpx2.AsyncClient(timeout=PATIENCE, verify=trust, trust_env=not near, follow_redirects=False)
 
     def headers(self, message: Json | None = None) -> dict[str, str]:
@@ -96,13 +101,15 @@ class RawHttp(RawWire):
         except TimeoutError:
             status = response.status_code if response is not None else None
             return Answer("silence", shown, seconds=time.perf_counter() - began, status=status, before=before)
-        except httpx2.TransportError as error:
-            return Answer("closed", shown, f"{type(error).__name__}: {error}", seconds=time.perf_counter() - began)
+        except (httpx2.TransportError, ssl.SSLError) as error:
+            why = why_unreachable(error, httpx2.URL(self.url), shown=self._shown, answered=self._answered)
+            return Answer("closed", shown, why, seconds=time.perf_counter() - began)
         finally:
             for each in before:
                 self._note("received", each)
         if message is not None:
             self._note("received", received)
+        self._answered = True
         self._session = self._session or response.headers.get("mcp-session-id", "")
         came: Came = "other" if message is None else came_of(message)
         return Answer(

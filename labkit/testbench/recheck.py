@@ -12,6 +12,7 @@ import mcp_types as types
 
 from labkit.errors import CallTimeoutError, ConnectionClosedError, LabError, RpcError
 from labkit.session.connection import Connection, connect
+from labkit.session.tls import Tls
 from labkit.testbench.cassette import HELLO, Cassette, Exchange, Json, masked
 from labkit.testbench.pointers import Ignoring, differences
 from labkit.testbench.report.text import escaped, visible
@@ -111,6 +112,7 @@ async def check(
     env: Mapping[str, str] | None = None,
     cwd: str | Path | None = None,
     headers: Mapping[str, str] | None = None,
+    tls: Tls | Mapping[str, str | Path] | None = None,
     timeout: float = 30.0,
 ) -> Comparison:
     """Send the recorded requests to a server, in order and in the recorded era, and compare the answers.
@@ -127,6 +129,7 @@ async def check(
         env=env,
         cwd=cwd,
         headers=headers,
+        tls=tls,
         timeout=timeout,
         listing=False,
         **_answers(cassette),

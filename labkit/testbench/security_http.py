@@ -55,7 +55,7 @@ async def credentials(bench: Bench) -> AsyncGenerator[Finding]:
     for era in bench.eras:
         for what, value in tries.items():
             others = {n: v for n, v in bench.plan.headers.items() if n.lower() != "authorization"}
-            wire = RawHttp(bench.url, era, {**others, **({"Authorization": value} if value else {})})
+            wire = bench.http(era, {**others, **({"Authorization": value} if value else {})})
             try:
                 answer = await wire.greet()
                 if answer.came == "result":
@@ -91,7 +91,7 @@ async def sessions(bench: Bench) -> AsyncGenerator[Finding]:
         raise NotApplicable("the modern era has no sessions")
     found: list[str] = []
     for _ in range(4):
-        wire = RawHttp(bench.url, HANDSHAKE, bench.plan.headers)
+        wire = bench.http(HANDSHAKE)
         try:
             params = {"protocolVersion": HANDSHAKE, "capabilities": {}, "clientInfo": CLIENT}
             answer = await wire.request("initialize", params)

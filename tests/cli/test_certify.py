@@ -103,7 +103,7 @@ def test_a_server_of_which_nothing_is_known_is_not_certified(here, options: list
         ([LIGHT, "--baseline", "not_there.json"], 2, "Cannot read the baseline"),
         ([LIGHT, "--baseline", "a", "--write-baseline", "b"], 2, "one of the two"),
         (["no-such-program-xyz --flag"], 3, "there is no program"),
-        (["http://127.0.0.1:9/mcp"], 3, "speaks neither era"),
+        (["http://127.0.0.1:9/mcp"], 3, "cannot be reached"),
         ([f'"{sys.executable}" -c "raise SystemExit(9)"'], 3, "speaks neither era"),
     ],
 )

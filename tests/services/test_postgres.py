@@ -113,6 +113,7 @@ async def test_up_after_kill_9(postgres: str) -> None:
 
 @pytest.mark.parametrize("pid", ["stranger", "dead", "nonsense"])
 async def test_a_pid_file_that_lies_is_not_believed(postgres: str, pid: str) -> None:
+    control.up(postgres)  # so that there are data
     data = control.down(postgres)[0].data
     with another_process() as stranger:
         number = {"stranger": stranger.pid, "dead": 2**22 - 3, "nonsense": "what?"}[pid]

@@ -14,7 +14,7 @@ from mcp import StdioServerParameters
 from mcp_types.methods import SERVER_RESULTS
 
 import labkit as lab
-from labkit.testbench import certify
+from labkit.testbench import certify, doctor
 from labkit.testbench.bench import Bench, Options
 from labkit.testbench.certificate import Certificate
 from labkit.testbench.doctor_http import covers
@@ -68,7 +68,6 @@ async def test_a_server_that_wants_a_token_is_told_from_one_that_says_nothing() 
 
 
 async def test_a_slow_start_is_a_warning_and_only_advice_on_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    doctor = sys.modules["labkit.testbench.doctor"]
     assert found(await certify(PLAIN, only=["doctor.start"]), "doctor.start") == []
     monkeypatch.setattr(doctor, "SLOW_START", 0.0)
     for load, severity in ((0.0, "warning"), (1e6, "info")):
