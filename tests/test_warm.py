@@ -113,6 +113,16 @@ def test_it_has_our_folder_and_environment_where_nothing_else_is_said_and_our_ex
     assert (found[2]["environ"]["ANSWER"], found[2]["cwd"]) == ("42", str(tmp_path))
 
 
+def test_an_error_that_it_ends_with_is_told(servers, tmp_path):
+    """That of a closed pipe too, which the template itself takes for the end of who asks."""
+    server = tmp_path / "server.py"
+    server.write_text("raise BrokenPipeError('the reader has gone')", encoding="utf-8")
+    for _ in range(2):
+        done = subprocess.run([sys.executable, str(server)], capture_output=True, encoding="utf-8", timeout=60)
+        assert done.returncode == 1 and done.stderr.endswith("BrokenPipeError: the reader has gone\n")
+    assert servers.forked == 1
+
+
 def test_a_forked_server_is_a_child_that_signals_reach(servers, tmp_path):
     server = tmp_path / "server.py"
     server.write_text("import sys\nprint('up', flush=True)\nsys.stdin.read()", encoding="utf-8")
