@@ -31,6 +31,7 @@ def record(
       labkit call "labkit record calculator --out sums.jsonl" add -a a=2 -a b=3
     """
     from labkit.testbench.cassette import Cassette
+    from labkit.testbench.recorder import lines_of
     from labkit.testbench.recorder import record as recording
     from labkit.wire import Tape
 
@@ -39,7 +40,7 @@ def record(
     code = 0
     try:
         with told(otherwise=USAGE):
-            code = recording(target, sys.stdin.buffer, sys.stdout.buffer, tape, env=pairs(env or []), cwd=cwd)
+            code = recording(target, lines_of(sys.stdin.buffer), sys.stdout.buffer, tape, env=pairs(env or []), cwd=cwd)
     except KeyboardInterrupt:
         code = STOPPED
     finally:

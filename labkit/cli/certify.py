@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labkit.cli.exits import FAILED, STOPPED, USAGE, say, say_json, told, wrong_usage
+from labkit.cli.exits import FAILED, STOPPED, USAGE, ended_as_by_ctrl_c, say, say_json, told, wrong_usage
 from labkit.cli.talk import CA, CERT, KEY, parse_headers, tls_files
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def certify(
         "tls": tls_files(target, ca, cert, key, as_json=as_json) or None,
     }
     try:
-        with told(as_json=as_json, otherwise=USAGE):
+        with ended_as_by_ctrl_c(), told(as_json=as_json, otherwise=USAGE):
             certificate = _run(target, options)
             if write_baseline:
                 _write_baseline(certificate, write_baseline)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Generator
 from contextlib import contextmanager
+from types import FrameType
 
 import typer
 
@@ -31,6 +33,20 @@ def told(*, as_json: bool = False, otherwise: int = FAILED) -> Generator[None]:
         else:
             say("\n".join([f"error: {error}", *notes]))
         raise typer.Exit(code) from None
+
+
+@contextmanager
+def ended_as_by_ctrl_c() -> Generator[None]:
+    """Within this, SIGTERM is Ctrl-C: what was started is ended first. For the main thread."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def wrong_usage(message: str, *, as_json: bool = False) -> typer.Exit:

@@ -112,7 +112,9 @@ class Talk:
 
     def _exercise(self, entry: Entry) -> None:
         exercise = self.session.exercise()
-        self.console.print(Markdown(exercise.spec.task))
+        self.console.print(Markdown(exercise.spec.task), soft_wrap=False)  # which would cut it at the right edge
+        if self.session.put_back:
+            self.say(f"\n{escape(self.session.put_back)}")
         self.say(f"\n[bold]Write your answer in {escape(str(exercise.path))}[/] and press Enter to check it.")
         self.say("[dim]:next leaves it as it is.[/]")
         while entry is self.session.current and entry.status == "open":
@@ -129,8 +131,12 @@ class Talk:
             path.write_text(form(entry.item.id), encoding="utf-8")
         self.say(f"\n[bold]Fill in {escape(str(path))}[/], then press Enter.")
         while entry is self.session.current and entry.status == "open":
-            if self._read("Enter when you have decided", entry) is not None:
-                self._tried(lambda: self.session.decide(_decision(path)))
+            if self._read("Enter when you have decided", entry) is None:
+                continue
+            if path.read_text(encoding="utf-8") == form(entry.item.id):
+                self.say("[red]Nothing in it has been changed: decide first, or :skip it.[/]")
+                continue
+            self._tried(lambda: self.session.decide(_decision(path)))
         for line in entry.said:
             self.console.print(line, markup=False)
 

@@ -44,7 +44,10 @@ class Exercise:
             # Editors on Windows begin a file with a mark, which is no part of the answer.
             source = self.path.read_text(encoding="utf-8-sig")
         except FileNotFoundError:
-            return self._unread(NOT_ATTEMPTED, f"There is no {self.path}; .reset() puts the starter there.")
+            return self._unread(
+                NOT_ATTEMPTED,
+                f"There is no {self.path}. labkit reset {self.id}, or .reset() in a notebook, puts the starter there.",
+            )
         except (OSError, UnicodeDecodeError) as error:
             return self._unread(CRASHED, f"{self.path} cannot be read as UTF-8 text: {error}.")
         report = check_source(self.spec, source, seed=seed, forbidden=(str(self.path.parent),))

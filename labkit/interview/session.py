@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 class Session(Kept):
     """One mock interview. Every method that changes it saves it, and raises InterviewError when that cannot be."""
 
+    put_back = ""
+    """Where the learner's earlier answer to the exercise just opened is kept; "" when there was none."""
+
     @classmethod
     def begin(
         cls,
@@ -118,8 +121,11 @@ class Session(Kept):
 
         entry = self._open("kata", "tape", done=True)
         opened = exercise(entry.item.id, work=self._work(), warm=False)
+        self.put_back = ""
         if not entry.opened:
-            opened.reset()
+            there = opened.path.exists()
+            told = opened.reset().text
+            self.put_back = told if there else ""
             entry.opened = True
             self._save()
         return opened

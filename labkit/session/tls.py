@@ -65,7 +65,10 @@ def _unfit(what: str, file: str, error: OSError) -> str:
     if isinstance(error, ssl.SSLError):
         if error.reason == "KEY_VALUES_MISMATCH":
             return f"tls: the key is not that of the certificate {file!r}: take the two files that were made together."
-        return f"tls: {file!r} ({what}) is no PEM file that can be read ({error.reason or error}), or has a password."
+        why = f"is no PEM file that can be read ({error.reason or error}), or has a password"
+        if what == "cert":
+            why += ", or its private key is in another file: name that, too, as key"
+        return f"tls: {file!r} ({what}) {why}."
     return f"tls: {file!r} ({what}) cannot be read: {error.strerror}."
 
 

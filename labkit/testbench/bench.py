@@ -112,15 +112,19 @@ class Bench:
                     " or in Python headers={'Authorization': 'Bearer TOKEN'}."
                 )
             if self.transport == "http" and all(answer.came == "closed" for answer in self.hellos.values()):
-                why = next(answer.received for answer in self.hellos.values())
-                raise ConnectError(
-                    f"The server {self.plan.name!r} cannot be reached: {why}. Nothing was tested. Is it running there?"
-                )
+                raise ConnectError(self._unreached(next(answer.received for answer in self.hellos.values())))
             log = next((w.log for w in opened if isinstance(w, RawStdio)), None)
             raise ConnectError(
                 f"The server {self.plan.name!r} speaks neither era ({said}).{log.last_words() if log else ''}"
-                " Check the command or the URL: labkit call TARGET shows what it says."
+                f" Check the {'command: run it by itself, and see what it prints' if log else 'URL'}."
             )
+
+    def _unreached(self, why: str) -> str:
+        plain = self.url.lower().startswith("http:")
+        advice = {"ConnectError": " Is it running there?", "RemoteProtocolError": " Is https meant?" if plain else ""}
+        kind = why.partition(":")[0]
+        why = why.removeprefix("ConnectError: ").rstrip(".")
+        return f"The server {self.plan.name!r} cannot be reached: {why}. Nothing was tested.{advice.get(kind, '')}"
 
     def _pace(self) -> float:
         # A process of Python answers within a second of its start, on a machine that has time for it.

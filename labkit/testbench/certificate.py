@@ -98,7 +98,9 @@ class Certificate:
     def headline(self) -> str:
         """The verdict in one line."""
         ran = f"{self.ran} checks" if self.ran else "nothing was tested: no check"
-        counted = f"{self.counted or 'no findings'}{self.unasked}"
+        new = "new " if any(result.expected for result in self.results) else ""
+        stale = ", the baseline is out of date" if self.stale else ""
+        counted = f"{self.counted or f'no {new}findings'}{self.unasked}{stale}"
         return f"{self.name}: {self.verdict}, {ran} in {self.seconds:.1f} s, {counted}"
 
     @property

@@ -13,7 +13,7 @@ from labkit.testbench.bench import Bench
 from labkit.testbench.check import Finding, NotApplicable, Severity, check
 from labkit.testbench.contract import items, listed, named
 from labkit.testbench.inputs import call_line
-from labkit.testbench.raw import Answer, Json, RawWire, parsed
+from labkit.testbench.raw import MODERN, Answer, Json, RawWire, parsed
 from labkit.testbench.schemas import as_object, canonical, fault, misfit
 from labkit.testbench.snapshot import PINNED
 from labkit.testbench.tour import LISTS, fitting, objects, read_only, tour, waiting
@@ -214,6 +214,28 @@ async def stable(bench: Bench) -> AsyncGenerator[Finding]:
                 for change in snapshot.diff(before, after):
                     said = f"{change.path}: {change.message}, within one run"
                     yield Finding(said, received=f"{first}\n{other}", subject=f"tool {name}", era=era)
+        if era == MODERN and (orders := _orders(bench)):
+            said = "the same tools are listed in another order: clients cannot keep the list, nor models their prompt"
+            yield Finding(
+                said, received="\n".join(map(str, orders[:2])), subject="tools/list", era=era, severity="warning"
+            )
+
+
+def _orders(bench: Bench) -> list[list[str]]:
+    """Orders in which one set of tools was listed, when there is more than one: server/tools#capabilities."""
+    found: dict[frozenset[str], list[list[str]]] = {}
+    for wire in bench.opened:
+        for way, text in wire.transcript:
+            if wire.era != MODERN or way != "received" or '"tools"' not in text:
+                continue
+            names = [named(tool) for tool in objects(as_object(parsed(text).get("result")).get("tools"))]
+            orders = found.setdefault(frozenset(names), [])
+            if names not in orders:
+                orders.append(names)
+    for orders in found.values():
+        if len(orders) > 1:
+            return orders
+    return []
 
 
 async def _provoke(wire: RawWire, called: list[tuple[str, Json]]) -> None:

@@ -6,6 +6,8 @@ trial.certificate, trial.mistakes
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
 import sys
@@ -50,6 +52,12 @@ async def try_entry(host: Host, raw: Mapping[str, Any], name: str, *, project: P
     Secrets that the host would ask for, or keeps itself, are taken from the environment under their names. Nothing is
     raised on account of the server: what is wrong is in the result.
     """
+    if missing := [each for each in _asked(raw) if each not in os.environ]:
+        told = (
+            f"{host.title} fills in {', '.join(missing)}, and here the environment has none to try the server with:"
+            f" set {'it' if len(missing) == 1 else 'them'}, then labkit hosts test {name}."
+        )
+        return Trial(name, None, (Mistake("secret", name, told),))
     entry, wrong = check_entry(name, _with_secrets(raw))
     if wrong:
         return Trial(name, None, tuple(Mistake("shape", name, sentence) for sentence in wrong))
@@ -92,6 +100,12 @@ def _why(host: Host, entry: HostEntry, said: str) -> Mistake:
     if entry.url:
         return Mistake("unreachable", entry.name, f"{said.splitlines()[0]} Is it running?")
     return Mistake("start", entry.name, " ".join(said.split())[:LONGEST])
+
+
+def _asked(value: Any) -> list[str]:
+    """The names of what the host would ask for, or keeps itself."""
+    text = json.dumps(value)
+    return list(dict.fromkeys([*_INPUT.findall(text), *_SECRETS.findall(text)]))
 
 
 def _with_secrets(value: Any) -> Any:

@@ -66,7 +66,7 @@ async def survives(bench: Bench, era: str, lines: Sequence[str]) -> tuple[list[s
 async def _end(wire: RawWire, answer: Answer) -> str:
     # Its output closes a moment before the process is gone.
     if isinstance(wire, RawStdio) and not wire.alive and await wire.gone(1.0):
-        return f"the server {wire.how_it_ended} after it{wire.log.last_words()}"
+        return f"the server {wire.how_it_ended} after it.{wire.log.last_words()}".rstrip("\n")
     return f"after it, the server gives {answer.what} to an ordinary request"
 
 

@@ -167,7 +167,7 @@ async def _follow(bench: Bench, era: str, method: str, answer: Answer) -> AsyncG
 async def cursor(bench: Bench) -> AsyncGenerator[Finding]:
     """A list that begins anew at a cursor it does not know is read in a circle."""
     for era in bench.eras:
-        unread: list[Answer] = []
+        unread: dict[str, Answer] = {}
         for method in (await tour(bench, era)).items:
             wire = await bench.shared(era)
             pages = (await wire.request(method, timeout=5)).result.get("nextCursor") is not None
@@ -180,10 +180,11 @@ async def cursor(bench: Bench) -> AsyncGenerator[Finding]:
             elif answer.came == "result" and pages:
                 yield Finding(f"{method} with an unknown cursor got a result", answer.sent, answer.received, era=era)
             elif answer.came == "result":
-                unread.append(answer)
+                unread[method] = answer
             elif answer.code != INVALID_PARAMS:
                 said = f"{method} with an unknown cursor got {answer.what}, not error {INVALID_PARAMS}"
                 yield Finding(said, answer.sent, answer.received, era=era, severity="info")
         if unread:  # without pages nobody comes with a cursor: advice
-            said = "a cursor is not looked at: there is one page, and an unknown cursor gets it again"
-            yield Finding(said, unread[0].sent, unread[0].received, era=era, severity="info")
+            first = next(iter(unread.values()))
+            said = f"a cursor is not looked at in {', '.join(unread)}: there is one page, and any cursor gets it again"
+            yield Finding(said, first.sent, first.received, era=era, severity="info")

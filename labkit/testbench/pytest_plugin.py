@@ -2,6 +2,7 @@
 
     pytest --mcp-target "python server.py"                  # or a URL, a .py file, a catalog name
 
+    @pytest.mark.anyio                                      # anyio runs async tests; it comes with the SDK
     async def test_adds(mcp):                               # an open connection, of this test alone
         assert (await mcp.call("add", a=2, b=3)).data == 5
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -66,6 +66,20 @@ def record(
         _end(server)
         server.stdout.close()
     return server.returncode
+
+
+def lines_of(stream: IO[bytes]) -> Iterator[bytes]:
+    """The lines of a pipe as they come, read below its buffer.
+
+    A thread that waits in a buffer holds its lock, and Python aborts when it ends with one of stdin held.
+    """
+    rest = b""
+    while block := os.read(stream.fileno(), 1 << 16):
+        *whole, rest = (rest + block).split(b"\n")
+        for line in whole:
+            yield line + b"\n"
+    if rest:
+        yield rest
 
 
 def _pass_to(server: subprocess.Popen[bytes], stdin: IO[bytes], lines: Iterable[bytes], tape: Tape) -> None:

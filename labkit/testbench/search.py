@@ -105,7 +105,7 @@ async def hunt(
                 seed(number)(quiet(given(strategy)(once)))()
         except _Enough:
             return
-        except (HypothesisException, ExceptionGroup) as error:
+        except (HypothesisException, BaseExceptionGroup) as error:  # a group of _Enough is no ExceptionGroup
             made.why = "" if made.tried else f"no arguments could be made from its schema ({type(error).__name__})"
         except Exception as error:
             # Ours say what went wrong with an input; any other comes from making one.

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from .conftest import environment
 
 LIGHT = Path(__file__).parents[1] / "session" / "light_server.py"
 LAB = f'"{sys.executable}" -m labkit'
@@ -53,6 +56,21 @@ def test_wrong_usage_is_one_sentence(labkit, tmp_path: Path, arguments: list[str
     done = labkit(*arguments)
     assert (done.returncode, done.stdout) == (code, "") and said in done.stderr and "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_ends_first_ends_the_recording_while_the_client_waits(tmp_path: Path) -> None:
+    code = "import sys; sys.stdin.readline(); print('{}', flush=True); sys.exit(7)"
+    command = [sys.executable, "-m", "labkit", "record", f'"{sys.executable}" -c "{code}"', "--out", "s.jsonl"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, stderr=pipe, encoding="utf-8", cwd=tmp_path, env=environment()
+    ) as run:
+        assert run.stdin and run.stdout and run.stderr
+        run.stdin.write('{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n')
+        run.stdin.flush()
+        assert run.stdout.readline() == "{}\n"
+        assert run.wait(30) == 1, "and its stdin is still open"
+        assert "1 exchanges written" in (told := run.stderr.read()) and "Fatal" not in told, told
 
 
 def test_against_nothing_is_no_connection_as_json(labkit, cassette: Path) -> None:

@@ -131,10 +131,19 @@ def test_a_baseline_is_written_holds_and_gets_stale(here, tmp_path: Path) -> Non
     assert written.returncode == 0 and "(expected)" in written.stdout
     known = json.loads((tmp_path / "known.json").read_text(encoding="utf-8"))
     assert list(known) == ["doctor.version-unknown"] and "2099-01-01" in known["doctor.version-unknown"]
-    assert here("certify", *BAD, "--baseline", "known.json").returncode == 0
+    held = here("certify", *BAD, "--baseline", "known.json")
+    assert held.returncode == 0 and "no new findings" in held.stdout
     (tmp_path / "known.json").write_text(json.dumps(["protocol.ids"]), encoding="utf-8")
     stale = here("certify", *GOOD, "--baseline", "known.json")
     assert stale.returncode == 1 and "protocol.ids is listed as failing and passes" in stale.stdout
+    assert "the baseline is out of date" in stale.stdout.splitlines()[0]
+
+
+def test_a_baseline_holds_what_fails_and_no_advice_which_would_hide_an_error_later(here, tmp_path: Path) -> None:
+    """The SDK's advice about cursors is no failure."""
+    written = here("certify", *GOOD[:1], "--only", "protocol.cursor", "--write-baseline", "known.json")
+    assert written.returncode == 0 and "2 info" in written.stdout, written.stdout
+    assert json.loads((tmp_path / "known.json").read_text(encoding="utf-8")) == {}
 
 
 def test_a_snapshot_pins_the_contract_and_tells_what_has_changed(here, tmp_path: Path) -> None:
@@ -175,7 +184,8 @@ def test_environment_and_folder_reach_the_server(here, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no signal that stands for Ctrl-C in one process alone")
-def test_ctrl_c_is_130_and_leaves_no_server(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_is_130_and_leaves_no_server(tmp_path: Path, number: int) -> None:
     silent = f'"{sys.executable}" -c "import sys; [None for _ in sys.stdin]"'
     run: Any = subprocess.Popen(
         [sys.executable, "-m", "labkit", "certify", silent, "--json", "-"],
@@ -188,7 +198,7 @@ def test_ctrl_c_is_130_and_leaves_no_server(tmp_path: Path) -> None:
     deadline = time.monotonic() + 30
     while not (children := psutil.Process(run.pid).children(recursive=True)) and time.monotonic() < deadline:
         time.sleep(0.02)
-    run.send_signal(signal.SIGINT)
+    run.send_signal(number)
     out, errors = run.communicate(timeout=30)
     assert (run.returncode, out) == (130, "") and json.loads(errors)["exit_code"] == 130
     assert children and not any(child.is_running() for child in children)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from labkit.cli import app
+from labkit.grading.spec import EXERCISES
 from labkit.interview.bank import load_bank
 from labkit.interview.record import Record
 from labkit.interview.session import Session
@@ -80,6 +82,40 @@ def test_a_kata_is_written_in_its_file_and_checked_on_enter(work: Path) -> None:
     assert "p1_mcp_basics.py" in told.output
     assert Session.load(session.id).entries[0].checks == 1
     assert (work / "p1_mcp_basics.py").is_file()
+
+
+def test_a_task_is_shown_whole_in_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    from labkit.interview.drawing import Item
+
+    monkeypatch.setenv("COLUMNS", "60")
+    for kind, id in (("kata", "33_pages"), ("tape", "04_two_tapes")):
+        session = Session.of([Item(kind, id, "One", 20, "start")], "architect", 20)
+        told = run("resume", session.id, stdin=":next\n").output
+        task = (EXERCISES / id / "task.md").read_text(encoding="utf-8")
+        plain = re.sub(r"[^A-Za-z0-9_]", "", re.sub(r"```\w*|\]\([^)]*\)", "", task))
+        assert plain[:4000] in re.sub(r"[^A-Za-z0-9_]", "", told)
+
+
+def test_an_earlier_answer_is_put_aside_and_said_to_be(work: Path) -> None:
+    from labkit.interview.drawing import Item
+
+    work.mkdir()
+    (work / "p1_mcp_basics.py").write_text("mine = 1\n", encoding="utf-8")
+    session = Session.of([Item("kata", "p1_mcp_basics", "Basics", 20, "start")], "architect", 20)
+    told = run("resume", session.id, stdin=":quit\n").output
+    assert "What was there is kept as" in told
+    (kept,) = (work / "backups").iterdir()
+    assert kept.name in told.replace("\n", "") and kept.read_text(encoding="utf-8") == "mine = 1\n"
+    assert "is kept as" not in run("resume", session.id, stdin=":quit\n").output
+
+
+def test_a_decision_that_nobody_has_made_is_none() -> None:
+    from labkit.interview.drawing import Item
+
+    session = Session.of([Item("design", "harbour_parcels", "Harbour", 20, "start")], "architect", 20)
+    told = run("resume", session.id, stdin="\n:quit\n").output
+    assert "Nothing in it has been changed" in told
+    assert Session.load(session.id).entries[0].status == "open"
 
 
 @pytest.mark.parametrize(

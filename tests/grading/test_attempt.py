@@ -122,7 +122,7 @@ def test_a_deleted_answer_is_not_attempted_and_says_what_to_do(toy: Exercise) ->
     toy.path.unlink()
     report = toy.check()
     assert report.outcome == NOT_ATTEMPTED
-    assert ".reset() puts the starter there" in str(report)
+    assert ".reset() in a notebook, puts the starter there" in str(report)
 
 
 def test_bytes_that_are_no_text_are_reported(toy: Exercise) -> None:

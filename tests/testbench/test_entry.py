@@ -75,6 +75,14 @@ async def test_secrets_that_the_host_would_ask_for_come_from_the_environment(
     assert Path((tmp_path / "seen").read_text()) == tmp_path.resolve(), "it starts in the folder of the project"
 
 
+@pytest.mark.parametrize(("host", "written"), [("vscode", "${input:NOT_SET}"), ("continue", "${{ secrets.NOT_SET }}")])
+async def test_a_secret_that_is_not_here_is_asked_for(host: str, written: str) -> None:
+    trial = await try_entry(HOSTS[host], {"command": "x", "env": {"A": written}}, "mine")
+    (mistake,) = trial.mistakes
+    assert mistake.kind == "secret" and "set it, then labkit hosts test mine." in mistake.sentence
+    assert f"{HOSTS[host].title} fills in NOT_SET" in mistake.sentence and not trial.passed
+
+
 def test_nothing_stays(tmp_path: Path) -> None:
     """The process of an entry that is certified is gone when the command is."""
     code = (

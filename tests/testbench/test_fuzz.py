@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from labkit.catalog import SERVERS
-from labkit.testbench import certify
+from labkit.testbench import certify, search
 from labkit.testbench.bench import Bench, Options
 from labkit.testbench.fuzz import right_inputs
 from labkit.testbench.fuzz_sequence import values_of, with_earlier
@@ -136,10 +137,26 @@ def test_extremes_fit_where_the_schema_sets_no_limit() -> None:
     assert "\ud800" in harsh
 
 
-async def search(trial: Any, strategy: Any = None, seconds: float = 20.0, **changes: Any) -> Hunt:
+async def hunted(trial: Any, strategy: Any = None, seconds: float = 20.0, **changes: Any) -> Hunt:
     options: dict[str, Any] = {"number": 0, "most": 50, "least": 50} | changes
     end = time.monotonic() + seconds
     return await hunt(st.integers() if strategy is None else strategy, trial, until=end, latest=end, **options)
+
+
+@pytest.mark.anyio
+async def test_a_search_that_ends_at_two_places_at_once_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """hypothesis, told twice to end, raises both as a group."""
+
+    def ended() -> None:
+        raise BaseExceptionGroup("two", [search._Enough(), search._Enough()])
+
+    monkeypatch.setattr(search, "seed", lambda number: lambda test: ended)
+    told: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context))
+    found = await hunted(lambda value: None)
+    gc.collect()
+    await asyncio.sleep(0)
+    assert found.found == {} and told == []
 
 
 @pytest.mark.anyio
@@ -147,7 +164,7 @@ async def test_what_is_found_is_shrunk_by_kind() -> None:
     async def trial(value: int) -> str:
         return "big" if value > 1000 else "negative" if value < -7 else ""
 
-    found = (await search(trial)).found
+    found = (await hunted(trial)).found
     assert found["big"][0] == 1001 and found["negative"][0] == -8
 
 
@@ -163,7 +180,7 @@ async def test_the_loop_stays_free_and_a_search_that_is_cancelled_ends() -> None
             ended.set()
         return ""
 
-    task = asyncio.create_task(search(trial))
+    task = asyncio.create_task(hunted(trial))
     await asyncio.wait_for(asked.wait(), 20)  # this loop went on while hypothesis waits for the answer
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -178,7 +195,7 @@ async def test_a_search_ends_in_time_though_one_input_hangs() -> None:
         return ""
 
     began = time.monotonic()
-    assert (await search(trial, seconds=0.5)).tried == 0
+    assert (await hunted(trial, seconds=0.5)).tried == 0
     assert time.monotonic() - began < 10
 
 
@@ -187,7 +204,7 @@ async def test_nothing_that_fits_is_a_reason() -> None:
     async def trial(_: int) -> str:
         return ""
 
-    made = await search(trial, st.integers().filter(lambda _: False))
+    made = await hunted(trial, st.integers().filter(lambda _: False))
     assert made.tried == 0 and "no arguments could be made" in made.why
 
 

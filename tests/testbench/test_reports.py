@@ -201,6 +201,19 @@ def test_sarif_has_the_security_section_as_scanners_read_it(
     assert [bool(result.get("suppressions")) for result in run["results"]] == [False] * 5 + [True]
 
 
+def test_sarif_tells_what_there_was_no_time_for_and_when(hostile: Certificate) -> None:
+    hostile.at, hostile.seconds = "2026-11-30T10:00:00+00:00", 17.6
+    (said,) = json.loads(render(hostile, ".sarif"))["runs"][0]["invocations"]
+    assert said["executionSuccessful"] and said["toolExecutionNotifications"] == []
+    assert (said["startTimeUtc"], said["endTimeUtc"]) == ("2026-11-30T10:00:00Z", "2026-11-30T10:00:17Z")
+    late = made("security.late", status="skipped", reason="the budget of time was used up")
+    late.late = True
+    hostile.results.append(late)
+    (said,) = json.loads(render(hostile, ".sarif"))["runs"][0]["invocations"]
+    (told,) = said["toolExecutionNotifications"]
+    assert not said["executionSuccessful"] and told["associatedRule"]["id"] == "security.late"
+
+
 def test_a_fingerprint_outlives_a_change_of_words(hostile: Certificate) -> None:
     def prints() -> list[str]:
         return [

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -30,6 +31,8 @@ def render(certificate: Certificate) -> str:
     rules = [result.check for result in results]
     place = _place(certificate)
     seen: Counter[tuple[str, str, str]] = Counter()
+    began = datetime.fromisoformat(certificate.at)
+    untold = [_untold(result) for result in results if result.status == "broken" or result.late]
     run = {
         "tool": {
             "driver": {
@@ -40,9 +43,10 @@ def render(certificate: Certificate) -> str:
         },
         "invocations": [
             {
-                "executionSuccessful": all(result.status != "broken" for result in results),
-                "endTimeUtc": f"{certificate.at[:19]}Z",
-                "toolExecutionNotifications": [_broken(result) for result in results if result.status == "broken"],
+                "executionSuccessful": not untold,
+                "startTimeUtc": _utc(began),
+                "endTimeUtc": _utc(began + timedelta(seconds=certificate.seconds)),
+                "toolExecutionNotifications": untold,
             }
         ],
         "results": [
@@ -97,6 +101,11 @@ def _result(
     return made
 
 
-def _broken(result: CheckResult) -> dict[str, Any]:
-    text = f"{result.check.id} broke: {result.reason}"
+def _utc(time: datetime) -> str:
+    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _untold(result: CheckResult) -> dict[str, Any]:
+    """What a scanner has to know before it takes no result for a good one."""
+    text = f"{result.check.id} {'broke' if result.status == 'broken' else 'has no result'}: {result.reason}"
     return {"level": "error", "message": {"text": visible(text)}, "associatedRule": {"id": result.check.id}}
