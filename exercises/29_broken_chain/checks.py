@@ -3,9 +3,8 @@
 import hashlib
 import json
 import random
-from typing import Any
 
-from labkit.grading.checks import check, expect
+from labkit.grading.checks import check, expect, show
 from labkit.grading.submission import Submission
 
 WHO = ["ada", "bob", "eve", "mia"]
@@ -39,7 +38,7 @@ def broken(submission: Submission, lines: list[str], place: int | None, what: st
 
 @check(
     "append makes lines that follow each other",
-    points=3,
+    points=2,
     reason="Each hash covers the one before it, so each record vouches for all earlier ones.",
     about="append",
 )
@@ -105,9 +104,38 @@ def test_order(submission: Submission, rng: random.Random) -> None:
 def test_garbage(submission: Submission, rng: random.Random) -> None:
     lines = log(rng)
     place = rng.randint(2, len(lines))  # to call the first line broken is right by chance
-    odd: list[Any] = ["", "garbage", "[]", "7", "null", "{}", '{"n": 1}', '{"n": "1", "text": "a", "hash": null}']
+    odd = ["", "garbage", "[]", "7", "null", "{}", '{"n": 1}', '{"n": "1", "text": "a", "hash": null}']
+    odd += ["[" * 100_000, "9" * 10_000, line(place, "\ud800", hashed("", place, said(rng)))]
     for each in odd:
-        broken(submission, [*lines[: place - 1], each, *lines[place:]], place, f"line {place} is {each!r}")
+        broken(submission, [*lines[: place - 1], each, *lines[place:]], place, f"line {place} is {show(each, 80)}")
+
+
+@check(
+    "a line that says the same in another form is none",
+    points=1,
+    reason="Two programs may read two things in such a line, and the hash vouches for one of them only.",
+    about="first_broken",
+)
+def test_form(submission: Submission, rng: random.Random) -> None:
+    lines = log(rng)
+    place = rng.randint(2, len(lines))
+    good, record, number = lines[place - 1], json.loads(lines[place - 1]), str(rng.randint(1, 99))
+    before = json.loads(lines[place - 2])["hash"]
+    others: list[tuple[int, str, str]] = [
+        (place, json.dumps({**record, "by": rng.choice(WHO)}), "with one more member"),
+        (place, json.dumps(dict(reversed(record.items()))), "with its members in another order"),
+        (place, good.replace('"text": ', '"text": "", "text": ', 1), "with two texts"),
+        (place, good.replace(": ", ":", 1), "without a space"),
+        (place, json.dumps({**record, "n": float(place)}), f"with the number {float(place)}"),
+        (1, json.dumps({**json.loads(lines[0]), "n": True}), "with true for its number"),
+        (
+            place,
+            json.dumps({"n": place, "text": int(number), "hash": hashed(before, place, number)}),
+            "with a text that is a number",
+        ),
+    ]
+    for at, other, what in others:
+        broken(submission, [*lines[: at - 1], other, *lines[at:]], at, f"line {at} {what}")
 
 
 @check(
@@ -127,6 +155,7 @@ def test_torn(submission: Submission, rng: random.Random) -> None:
         ([*lines[:2], half, *lines[3:]], False, "half a line in the middle"),
         ([*lines[:1], *lines[2:-1], half], False, "a line missing before, and half a line at the end"),
         ([*lines[:-1], line(len(lines), "eve", "0" * 64)], False, "a last line with a wrong hash"),
+        ([*lines[:-1], rng.choice(["7", "null", "[]"])], False, "a last line that is JSON, and no record"),
     ]
     for given, wanted, what in cases:
         expect(submission.call("torn", given), wanted, f"torn: {what}")

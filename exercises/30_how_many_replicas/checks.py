@@ -43,16 +43,13 @@ def test_replicas(submission: Submission, rng: random.Random) -> None:
 )
 def test_none(submission: Submission, rng: random.Random) -> None:
     rate, service, _ = case(rng, rng.randint(10, 500))
-    for share in (1.0, 2.0, 2.9):
+    for share in (1.0, 2.0, 2.9, ALONE * (1 - 1e-6)):  # at ALONE itself the last bit of a float decides
         promise = service * share
         expect(
             submission.call("replicas_for", rate, service, promise), None, f"replicas_for({rate}, {service}, {promise})"
         )
         got = submission.call("replicas_to_spare", rate, service, promise, 2)
         expect(got, None, f"replicas_to_spare({rate}, {service}, {promise}, 2)")
-    alone = submission.call("p95", 0, service, 1)
-    what = f"replicas_for({rate}, {service}, {alone}), which is p95(0, {service}, 1)"
-    expect(submission.call("replicas_for", rate, service, alone), None, what)
 
 
 @check(
