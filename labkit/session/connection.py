@@ -40,6 +40,7 @@ from labkit.session.past import Recipe
 from labkit.session.progress import notebook_progress
 from labkit.session.pulse import current_log, quiet_loggers
 from labkit.session.results import Completion, PromptResult, ResourceResult, Result
+from labkit.session.sendable import check_sendable, check_text, cut
 from labkit.session.subscription import Subscription
 from labkit.session.targets import make_plan
 from labkit.session.tls import Tls
@@ -230,8 +231,9 @@ class Connection:
 
         `timeout` in seconds, for all of the call, questions of the server included; `progress` a callback
         (progress, total, message), False for none, by default a bar in the notebook when the call takes long.
-        Names are checked against the tool's schema first; `check=False` sends whatever is given. A tool error
-        is a result with `is_error`. Raises
+        Names are checked against the tool's schema first; `check=False` sends whatever JSON can carry. What it
+        cannot carry as it is, such as an object, half a character or NaN, is never sent: ArgumentsError names
+        it. A tool error is a result with `is_error`. Raises
         UnknownNameError, ArgumentsError, RpcError, CallTimeoutError, ConnectionClosedError.
         """
         link = self._link
@@ -239,9 +241,11 @@ class Connection:
             work = self.call(tool, arguments, *others, timeout=timeout, progress=progress, check=check, **keywords)
             return await link.home(work)
         session = link.session
+        check_text(tool, "No tool was called", "the name of a tool")
         if _by_place(arguments, others):
             raise ArgumentsError(by_name("call", self._handle(self.tools, tool), tool, (arguments, *others)))
         given = {**(arguments or {}), **keywords}
+        check_sendable(given, f"Tool {cut(tool)!r} was not called")
         known = await self._known_tool(tool, given) if check else None
         if progress is None or progress is True:
             report = notebook_progress(tool)
@@ -297,7 +301,8 @@ class Connection:
         return known.tool
 
     async def read(self, uri: str) -> ResourceResult:
-        """Read a resource. Raises RpcError when the server has none at `uri`, naming close ones."""
+        """Read a resource. Raises RpcError when the server has none at `uri`, naming close ones, and ArgumentsError."""
+        check_text(uri, "No resource was read", "the URI of a resource")
         try:
             return ResourceResult(
                 uri, await self._do(f"resources/read {uri}", lambda: self._link.client.read_resource(uri))
@@ -315,6 +320,7 @@ class Connection:
         link = self._link
         if asyncio.get_running_loop() is not link.loop:
             return await link.home(self.prompt(prompt, arguments, *others, **keywords))
+        check_text(prompt, "No prompt was asked for", "the name of a prompt")
         if link.listed and prompt not in self.prompts:
             # It may be new: a server that had none may have some by now, one that has others says when they change.
             ask = link.fresh if self.prompts.names else link.refresh
@@ -323,6 +329,7 @@ class Connection:
         if _by_place(arguments, others):
             raise ArgumentsError(by_name("prompt", self._handle(self.prompts, prompt), prompt, (arguments, *others)))
         given = {k: str(v) for k, v in {**(arguments or {}), **keywords}.items()}
+        check_sendable(given, f"Prompt {cut(prompt)!r} was not asked for")
         if self.prompts.names:
             handle = self.prompts[prompt]
             missing = [n for n in handle.schema["required"] if n not in given]
@@ -336,7 +343,17 @@ class Connection:
     async def complete(
         self, ref: str, argument: str, value: str = "", /, context: dict[str, str] | None = None
     ) -> Completion:
-        """Suggestions for an argument of the prompt or resource template `ref`, given what is typed so far."""
+        """Suggestions for an argument of the prompt or resource template `ref`, given what is typed so far.
+
+        `context` has the values of other arguments. Raises ArgumentsError where one of all these is no text.
+        """
+        refused = "No suggestions were asked for"
+        check_text(ref, refused, "the name of a prompt or the URI of a template")
+        check_text(argument, refused, "the name of an argument")
+        check_text(value, refused, "what is typed so far")
+        for name, filled in (context or {}).items():
+            check_text(name, refused, "the name of an argument")
+            check_text(filled, refused, f"the argument {name!r}")
         if "://" in ref:
             reference: types.PromptReference | types.ResourceTemplateReference = types.ResourceTemplateReference(
                 uri=ref
@@ -351,6 +368,8 @@ class Connection:
         self, *uris: str, tools: bool = False, prompts: bool = False, resources: bool = False
     ) -> Subscription:
         """Hear of changes: of the resources `uris`, and of the lists of tools, prompts, resources."""
+        for uri in uris:
+            check_text(uri, "Nothing was subscribed to", "the URI of a resource")
         flags = {"tools": tools, "prompts": prompts, "resources": resources}
         kinds = frozenset(kind for kind, on in flags.items() if on)
         if not uris and not kinds:
@@ -369,8 +388,10 @@ class Connection:
         """Send a JSON-RPC request as it is, and return its result object.
 
         In the modern era each request needs `_meta` members that say who calls; they are added unless
-        `envelope=False`. Raises RpcError with the code, message and data of an error answer.
+        `envelope=False`. Raises RpcError with the code, message and data of an error answer, and ArgumentsError
+        for what JSON cannot carry.
         """
+        _check_message(method, params)
 
         async def sending() -> dict[str, Any]:
             data: dict[str, Any] = {"method": method}
@@ -389,7 +410,8 @@ class Connection:
         return await self._do(method, sending)
 
     async def notify(self, method: str, params: dict[str, Any] | None = None) -> None:
-        """Send a JSON-RPC notification as it is. Nothing comes back."""
+        """Send a JSON-RPC notification as it is. Nothing comes back. Raises ArgumentsError as `send` does."""
+        _check_message(method, params)
 
         async def sending() -> None:
             data: dict[str, Any] = {"method": method, **({"params": dict(params)} if params else {})}
@@ -501,6 +523,13 @@ class Connection:
 
 def _by_place(arguments: Any, others: tuple[Any, ...]) -> bool:
     return bool(others) or not (arguments is None or isinstance(arguments, Mapping))
+
+
+def _check_message(method: Any, params: Any) -> None:
+    check_text(method, "Nothing was sent", "the method")
+    if params is not None and not isinstance(params, Mapping):
+        raise ArgumentsError(f"{method} was not sent: its params are a dict, not {cut(repr(params), 80)}.")
+    check_sendable(cast("Mapping[str, Any]", params or {}), f"{method} was not sent", "params")
 
 
 def _closest(name: str, known: list[str]) -> str:

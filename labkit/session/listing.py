@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar, cast
 import mcp_types as types
 
 from labkit.errors import UnknownNameError, did_you_mean
+from labkit.session.sendable import cut
 
 Item = TypeVar("Item")
 Use = Callable[..., Awaitable[Any]]
@@ -135,10 +136,11 @@ class Listing(Generic[Item]):
         for item in self._items:
             if self._name(item) == name:
                 return item
+        shown = cut(repr(name))
         if not self._items:
-            raise UnknownNameError(f"The server {self._server!r} has no {self.kind}s: there is no {name!r} to ask for.")
-        hint = did_you_mean(name, self.names)
-        raise UnknownNameError(f"The server {self._server!r} has no {self.kind} {name!r}. {hint}")
+            raise UnknownNameError(f"The server {self._server!r} has no {self.kind}s: there is no {shown} to ask for.")
+        hint = did_you_mean(str(name), self.names)  # a key that is no text has come through [...]
+        raise UnknownNameError(f"The server {self._server!r} has no {self.kind} {shown}. {hint}")
 
     def __getitem__(self, key: int | str) -> Any:
         return self._items[key] if isinstance(key, int) else self.find(key)
@@ -236,7 +238,9 @@ def misfit(known: Known, arguments: dict[str, Any]) -> str:
     missing = [n for n in required_of(schema) if n not in arguments]
     extra = [] if known.names is None else [n for n in arguments if n not in known.names]
     said = [f"it needs {', '.join(repr(n) for n in missing)}"] if missing else []
-    said += [f"it does not take {n!r} ({did_you_mean(n, properties, has='it takes').rstrip('?.')})" for n in extra]
+    said += [
+        f"it does not take {cut(repr(n))} ({did_you_mean(n, properties, has='it takes').rstrip('?.')})" for n in extra
+    ]
     text = json.dumps(schema, indent=2, ensure_ascii=False)
     return f"Tool {tool.name!r} was not called: {'; '.join(said)}. Its input schema:\n{text}"
 
@@ -246,7 +250,7 @@ def by_name(method: str, handle: Handle | None, name: str, values: Sequence[Any]
     if handle is None:
         return f"{name!r} takes its arguments by name: {method}({name!r}, NAME=VALUE), or one dict of all."
     pairs = zip(properties_of(handle.schema), values, strict=False)
-    shown = ", ".join([repr(name), *(f"{key}={value!r}" for key, value in pairs if _is_plain(key))])
+    shown = ", ".join([repr(name), *(f"{key}={cut(repr(value))}" for key, value in pairs if _is_plain(key))])
     return (
         f"{name!r} takes its arguments by name: it is {name}{handle.__signature__}. Write {method}({shown}),"
         " or give one dict of all."
@@ -296,6 +300,8 @@ def explain_arguments(tool: types.Tool, arguments: dict[str, Any]) -> str:
         return ""
     if not faults:
         return ""
-    lines = [f"  {'.'.join(str(p) for p in f.absolute_path) or 'arguments'}: {f.message}" for f in faults[:5]]
-    schema = json.dumps(tool.input_schema.get("properties", {}), ensure_ascii=False)
+    places = [cut(".".join(str(part) for part in fault.absolute_path)) or "arguments" for fault in faults[:5]]
+    # A message begins with the value, and ends with what is wrong with it.
+    lines = [f"  {place}: {cut(fault.message)}" for place, fault in zip(places, faults, strict=False)]
+    schema = cut(json.dumps(tool.input_schema.get("properties", {}), ensure_ascii=False), 4000)
     return "The arguments do not fit the tool's input schema:\n" + "\n".join(lines) + f"\n  schema: {schema}"

@@ -57,7 +57,8 @@ class _Bar:
 
 class _View:
     def __init__(self, tool: str, progress: float, total: float | None, message: str | None) -> None:
-        self.text = f"{tool}: {progress:g}" + (f" of {total:g}" if total else "") + (f" {message}" if message else "")
+        of = f" of {_number(total)}" if total else ""
+        self.text = f"{tool}: {_number(progress)}{of}" + (f" {message}" if message else "")
         self._share = min(1.0, progress / total) if total else None
 
     def __repr__(self) -> str:
@@ -68,3 +69,9 @@ class _View:
         return (
             f"<progress max='1'{value} style='width:220px;vertical-align:middle'></progress> {html.escape(self.text)}"
         )
+
+
+def _number(value: float) -> str:
+    """As one reads it: `380,000,000`, `0.25`. From a thousand on without a fraction; with an exponent from 1e15 on."""
+    whole = value % 1 == 0 or abs(value) >= 1000
+    return f"{value:,.0f}" if whole and abs(value) < 1e15 else f"{value:.4g}"

@@ -12,6 +12,10 @@ import mcp_types as types
 
 from labkit.wire.views import time_text
 
+LONG = (20, 2000)
+"""Line breaks and characters from which on a text is shown in a box that scrolls."""
+BOX = ";max-height:340px;overflow:auto;border:1px solid rgba(128,128,128,.4);padding:2px 6px"
+
 
 def wire_shape(model: Any) -> dict[str, Any]:
     """An SDK result as the JSON object that it stands for."""
@@ -76,7 +80,7 @@ class Result:
         mark = "&#10007; tool error" if self.is_error else "&#10003; ok"
         parts = [f"<b>{html.escape(self.tool)}</b> {mark} <span style='opacity:.65'>{time_text(self.seconds)}</span>"]
         if self._model.structured_content is not None and not self.is_error:
-            parts.append(_pre(_json(self.data)))
+            parts.append(_pre(_shown(self.data)))
             parts += [block_html(b) for b in self._model.content if not isinstance(b, types.TextContent)]
         else:
             parts += [block_html(b) for b in self._model.content]
@@ -209,9 +213,9 @@ def _block_text(block: Any) -> str:
 def _media(mime: str, data: str) -> str:
     source = f"data:{html.escape(mime)};base64,{html.escape(data)}"
     if mime.startswith("image/"):
-        return f"<img src='{source}' alt='image from the server' style='max-width:100%'>"
+        return f"<img src='{source}' alt='image from the server' style='display:block;max-width:100%'>"
     if mime.startswith("audio/"):
-        return f"<audio controls src='{source}'></audio>"
+        return f"<audio controls src='{source}' style='display:block'></audio>"
     return f"<div>{len(data) * 3 // 4:,} bytes of {html.escape(mime or 'binary data')}</div>"
 
 
@@ -219,8 +223,17 @@ def _json(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
+def _shown(data: Any) -> str:
+    """JSON; but a text of several lines as these lines."""
+    return data if isinstance(data, str) and "\n" in data else _json(data)
+
+
 def _pre(text: str) -> str:
-    return f"<pre style='margin:2px 0;white-space:pre-wrap;overflow-wrap:anywhere'>{html.escape(text)}</pre>"
+    lines, characters = LONG
+    long = text.count("\n") >= lines or len(text) >= characters
+    box, focus = (BOX, " tabindex='0'") if long else ("", "")  # keys scroll it, too
+    style = f"margin:2px 0;white-space:pre-wrap;overflow-wrap:anywhere{box}"
+    return f"<pre{focus} style='{style}'>{html.escape(text)}</pre>"
 
 
 def _group(label: str, parts: list[str]) -> str:
