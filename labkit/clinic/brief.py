@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -148,26 +149,29 @@ class Brief:
     def as_html(self) -> str:
         """The brief as a page."""
         facts = "".join(
-            f"<tr><th style='text-align:left'>{html.escape(label)}</th><td style='text-align:left'>{html.escape(text)}"
-            "</td></tr>"
+            f"<tr><th style='text-align:left'>{html.escape(label)}</th>"
+            f"<td style='text-align:left'>{_html(text)}</td></tr>"
             for label, text in self.facts().items()
         )
-        texts = "".join(f"<p>{html.escape(text)}</p>" for text in (self.company, self.asks))
-        return f"<h3>{html.escape(self.title)}</h3>{texts}<table>{facts}</table>{html_table(self.rows())}"
+        texts = "".join(f"<p>{_html(text)}</p>" for text in (self.company, self.asks))
+        return f"<h3>{_html(self.title)}</h3>{texts}<table>{facts}</table>{html_table(self.rows())}"
 
 
 def html_table(rows: list[dict[str, Any]]) -> str:
-    """Rows of plain values as an HTML table."""
+    """Rows of plain values as an HTML table; what stands between backticks is code."""
     if not rows:
         return ""
     head = "".join(f"<th style='text-align:left'>{html.escape(name)}</th>" for name in rows[0])
     body = "".join(
-        "<tr>"
-        + "".join(f"<td style='text-align:left'>{html.escape(str(each))}</td>" for each in row.values())
-        + "</tr>"
+        "<tr>" + "".join(f"<td style='text-align:left'>{_html(str(each))}</td>" for each in row.values()) + "</tr>"
         for row in rows
     )
     return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def _html(text: str) -> str:
+    """A text of a brief: what stands between backticks is code. As `briefText` in brief.js."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 
 def brief_ids(folder: Path = BRIEFS) -> list[str]:

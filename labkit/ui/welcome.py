@@ -43,14 +43,15 @@ def welcome(progress: Progress, folder: Path, today: date, course: Path = COURSE
     book = [each for each in chapters(board.lines, course) if each.path.is_file()]
     begun = any(line.status != NOT_ATTEMPTED for line in board.lines)
     days = streak(progress.days(), today)
-    parts = [f"# Welcome {'back ' if begun else ''}to MCP Lab"]
+    summary = ""
     if begun:
         row = f", {days} days in a row" if days > 1 else ""
         done = [each for each in book if each.lines]
-        parts.append(
-            f"**{board.headline}**; {sum(each.done for each in done)} of {len(done)} notebooks done{row}. "
-            "As of this start: `lab.progress()` in a notebook shows it live."
-        )
+        summary = f"**{board.headline}**; {sum(each.done for each in done)} of {len(done)} notebooks done{row}. "
+    parts = [
+        f"# Welcome {'back ' if begun else ''}to MCP Lab",
+        f"{summary}This page is as of this start: `lab.progress()` in a notebook shows live what is done.",
+    ]
     parts += ["## What comes next", _next(book, folder) + _due(folder), "## Ways in", _ways(book, folder)]
     parts += ["## The course", *(_track(track, book, folder) for track in dict.fromkeys(each.track for each in book))]
     return "\n\n".join(parts) + "\n"

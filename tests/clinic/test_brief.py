@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from labkit.clinic.brief import BRIEFS, ClinicError, brief_of, load_brief, load_briefs
+from labkit.clinic.desk import Cases
 
 GOOD: dict[str, Any] = tomllib.loads((BRIEFS / "harbour_parcels.toml").read_text(encoding="utf-8"))
 
@@ -24,10 +25,18 @@ def test_the_eight_briefs_ask_for_eight_packagings() -> None:
 @pytest.mark.parametrize("id", [path.stem for path in sorted(BRIEFS.glob("*.toml"))])
 def test_a_brief_says_what_a_decision_needs(id: str) -> None:
     brief = load_brief(id)
-    page = brief.as_html()
+    page = re.sub("</?code>", "`", brief.as_html())
     for text in (brief.company, brief.asks, brief.happened, *brief.families):
         assert text.replace("'", "&#x27;") in page
     assert "None" not in repr(brief) and brief.trap not in page, "the trap is not given away"
+
+
+def test_code_in_a_text_of_a_brief_is_shown_as_code() -> None:
+    asks = "Two answer `<b> not found`, one `stops. What do you build instead of all these?"
+    page = brief_of("mine", copy.deepcopy(GOOD) | {"asks": asks}).as_html()
+    assert "<p>Two answer <code>&lt;b&gt; not found</code>, one `stops." in page, "escaped, and only what is a pair"
+    assert "<code>load</code></h3>" in load_brief("tidewater_grid").as_html()
+    assert "<code>Session not found</code>" in Cases(load_briefs())._repr_html_()
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def attempt(progress: Progress, id: str, status: str) -> None:
 
 def test_a_newcomer_is_sent_to_the_first_notebook(progress: Progress) -> None:
     page = welcome(progress, LAB_ROOT / "work", TODAY)
-    assert page.startswith("# Welcome to MCP Lab\n")
+    assert page.startswith("# Welcome to MCP Lab\n\nThis page is as of this start: `lab.progress()`")
     assert '- Next: [00 welcome](../notebooks/start/00_welcome.ipynb), exercise "First calls' in page
     assert "Begun" not in page and "✓" not in page
 
@@ -44,6 +44,7 @@ def test_it_says_what_was_done_what_was_begun_and_what_is_next(progress: Progres
     attempt(progress, "02_frames_by_hand", "failed")
     page = welcome(progress, LAB_ROOT / "work", TODAY)
     assert page.startswith("# Welcome back to MCP Lab\n") and re.search(r"\*\*1 of \d+ exercises passed, 8 of", page)
+    assert "notebooks done. This page is as of this start: `lab.progress()`" in page
     assert re.search(r"- Begun: \[02 json rpc\].*`02_frames_by_hand` \(0/12 points, failed, 1 attempt\)", page)
     assert re.search(r"- Next: \[00 welcome\]\(../notebooks/start/00_welcome.ipynb\), .*`p1_mcp_basics`", page)
 
