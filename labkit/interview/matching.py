@@ -13,30 +13,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise, product
+from itertools import product
 
 from labkit.interview.bank import Mentions
+from labkit.interview.denial import denied
 from labkit.interview.words import NEGATION, Sentence, Spelling, Text, spellings
 
 GAP = 2
 """Words that may stand between two neighbours of a phrase."""
-REACH = {"not": 6, "never": 6}
-"""How many words ahead a negation reaches within its clause: one of a verb further than ..."""
-NEAR = 3
-"""... one of a noun (`no session`, `without a session`)."""
-AFTER = 6
-"""Words behind a wrong claim that may declare it gone."""
 TRIES = 400
 """Combinations of ways that are looked at in one passage."""
-_NOT_A_DENIAL = (["only"], ["just"], ["merely"], ["simply"])
-_FINITE = frozenset(("is", "are", "was", "were", "has", "does", "can", "will", "must", "may", "should", "becomes")) | {
-    *("stands", "goes", "gets", "comes", "means", "gives", "makes", "takes", "brings", "leads", "remains", "stays")
-}
-"""Verbs that can only begin a statement of their own behind a denied one."""
-_DENIALS = (("instead", "of"), ("rather", "than"))
-_SIGNS = frozenset(first for first, _ in _DENIALS)
-GONE = {"gone", "removed", "dropped", "obsolete", "deprecated", "wrong", "myth", "mistake", "misconception", "false"}
-"""Words by which what a sentence says is declared to be no longer so, or never to have been."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +65,20 @@ def ideas(mentions: Mentions, text: Text, *, claim: bool = False) -> Ideas:
         if text[hit.sentence].words[place].form == NEGATION
     }
     return [
-        [hit for hit in idea if _is_negated(hit.way) or not _denied(text[hit.sentence], hit, spoken, claim=claim)]
+        [hit for hit in idea if _is_negated(hit.way) or not _denied(text[hit.sentence], hit, spoken, everything, claim)]
         for idea in everything
     ]
+
+
+def _denied(sentence: Sentence, hit: Hit, spoken: set[tuple[int, int]], everything: Ideas, claim: bool) -> bool:
+    def negated(place: int) -> bool:
+        return (hit.sentence, place) in spoken
+
+    def covered(place: int) -> bool:
+        there = Hit("", hit.sentence, place, place + 1)
+        return any(other is not hit and other.overlaps(there) for idea in everything for other in idea)
+
+    return denied(sentence, hit.first, hit.last, negated, covered, claim=claim)
 
 
 @cache
@@ -220,30 +217,3 @@ def _spans(words: Spelling, sentence: Sentence) -> list[tuple[int, int]]:
 def _unbroken(sentence: Sentence, first: int, last: int) -> bool:
     """Whether no comma or the like stands between: "model-controlled, resources ..." says nothing of resources."""
     return sentence.words[first].stretch == sentence.words[last - 1].stretch
-
-
-def _denied(sentence: Sentence, hit: Hit, spoken: set[tuple[int, int]], *, claim: bool) -> bool:
-    said = sentence.said
-    negated, declared = NEGATION in sentence.places, claim and not GONE.isdisjoint(said)
-    if not (negated or declared or not _SIGNS.isdisjoint(said)):
-        return False
-    words, clause = sentence.words, sentence.words[hit.first].clause
-    begin = max(0, hit.first - max(REACH.values()))
-    before = [(place, words[place]) for place in range(begin, hit.first) if words[place].clause == clause]
-    for number, (place, word) in enumerate(before):
-        if word.form != NEGATION or (hit.sentence, place) in spoken:
-            continue
-        between = [each.raw for _, each in before[number + 1 :]]
-        # "What does not fit becomes an error": the verb after the denied one begins something else.
-        ended = any(raw in _FINITE for raw in between[1:])
-        if not ended and hit.first - place <= REACH.get(word.raw, NEAR) and between[:1] not in _NOT_A_DENIAL:
-            return True
-    # "It has no session" is not "it has a session", though one may think of a gap.
-    if any(words[place].form == NEGATION for place in range(hit.first, hit.last)):
-        return True
-    if any((one.raw, two.raw) in _DENIALS for (_, one), (_, two) in pairwise(before)):
-        return True
-    if not claim:
-        return False
-    after = [word for word in words[hit.last : hit.last + AFTER] if word.clause == words[hit.last - 1].clause]
-    return any(word.form == NEGATION or word.raw in GONE for word in after)
