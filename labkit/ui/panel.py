@@ -85,13 +85,13 @@ class Panel(anywidget.AnyWidget):
 
     def _heard(self, _: Any, message: dict[str, Any], __: Any) -> None:
         if "cancel" in message:
-            self._on_home(lambda: self._cancel(message["cancel"]))
+            self._on_home(message["cancel"], lambda: self._cancel(message["cancel"]))
         elif "ask" in message:
-            self._on_home(lambda: self._start(message))
+            self._on_home(message["ask"], lambda: self._start(message))
 
-    def _on_home(self, act: Callable[[], None]) -> None:
+    def _on_home(self, number: Any, act: Callable[[], None]) -> None:
         if self._home is None or self._home.is_closed():
-            self.send({"answer": None, "error": "The event loop of this panel has ended. Run its cell again."})  # pyright: ignore[reportUnknownMemberType]
+            self.send({"answer": number, "error": "The event loop of this panel has ended. Run its cell again."})  # pyright: ignore[reportUnknownMemberType]
         else:
             self._home.call_soon_threadsafe(act)
 

@@ -166,11 +166,15 @@ class NotebookPage:
         """Save the notebook."""
         self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
 
-    def reopen_without_kernel(self) -> None:
-        """End the kernel and load the page again, as someone does who opens a saved notebook."""
+    def end_kernel(self) -> None:
+        """Shut the kernel down, and wait until the page knows."""
         self.page.evaluate("() => window.jupyterapp.commands.execute('kernelmenu:shutdown')")
         ended = "() => !window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel"
         self.page.wait_for_function(ended, timeout=30_000, polling=POLLING)
+
+    def reopen_without_kernel(self) -> None:
+        """End the kernel and load the page again, as someone does who opens a saved notebook."""
+        self.end_kernel()
         load(self.page, self.lab, self.name)
         self.panel.wait_for(timeout=30_000)
 

@@ -87,6 +87,10 @@ def test_a_whole_session(open_cells: Open, work: Path) -> None:
     press(view, "Skip")
     press(view, "Skip it")
     expect(view.get_by_role("region", name="The brief")).to_contain_text("partners")
+    expect(view.get_by_role("region", name="The brief").locator("code")).to_have_text("Session not found")
+    expect(view.get_by_label("packaging")).to_be_visible()
+    over = "panes => panes.map(pane => pane.scrollWidth - pane.clientWidth)"
+    assert view.locator(".lk-interview-design > *").evaluate_all(over) == [0, 0]
     press(view, "Decide")
     expect(view.get_by_role("list", name="What the rules say")).to_contain_text("of 100 points")
     press(view, "To the result")
@@ -112,7 +116,13 @@ def test_a_restart_of_the_kernel_interrupts_and_the_session_goes_on(open_cells: 
     view.get_by_label("Your answer", exact=True).fill("One, until a part of it")
     expect(view.get_by_role("timer", name="Time on this item")).to_contain_text("0:01 of 4:00")
     nb.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.restartKernel()")
+    dead = view
+    expect(dead.get_by_role("alert").filter(has_text="run this cell again")).to_have_count(1)
+    stopped = dead.get_by_role("timer", name="Time left").inner_text()
+    press(dead, "Answer")
+    expect(dead.get_by_text("Cannot send")).to_have_count(0)
     view = run(nb, 1)
+    expect(dead.get_by_role("timer", name="Time left")).to_have_text(stopped)  # seconds later
     expect(view).to_contain_text("Item 3 of 4 · paused")
     expect(view.get_by_text("The clock stands")).to_be_visible()
     expect(view.get_by_label("Your answer", exact=True)).to_be_hidden()

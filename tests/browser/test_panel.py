@@ -70,6 +70,40 @@ def test_the_browser_asks_and_the_home_loop_answers(open_cells: Open) -> None:
     expect(said).to_have_text("stopped")
 
 
+def test_a_view_says_that_its_kernel_is_gone_until_its_cell_runs_again(open_cells: Open) -> None:
+    nb = open_cells(DEFINE, "counter")
+    errors: list[Any] = []
+
+    def note(error: Any) -> None:
+        errors.append(error)
+
+    nb.page.on("pageerror", note)
+    live = nb.output(1).get_by_role("region", name="a counter")
+    said, gone = live.get_by_role("status"), live.get_by_role("alert").filter(has_text="run this cell again")
+
+    nb.run_all()
+    live.get_by_role("button", name="Hang").click()
+    nb.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.restartKernel()")
+    expect(gone).to_have_count(1)  # a restart is told to the view
+    expect(said).to_be_empty()  # what waited has ended, and the sentence does not stand there twice
+    for name in ("More", "News", "Stop"):
+        live.get_by_role("button", name=name).click()
+    expect(gone).to_have_count(1)
+    assert nb.findings(".labkit-panel") == []
+
+    nb.run_all()
+    expect(gone).to_have_count(0)
+    live.get_by_role("button", name="More").click()
+    expect(said).to_have_text("2 True True")
+    nb.end_kernel()
+    expect(gone).to_have_count(0)  # this end is told to nobody: sending fails
+    live.get_by_role("button", name="More").click()
+    expect(gone).to_have_count(1)
+    expect(said).to_be_empty()
+    nb.page.remove_listener("pageerror", note)
+    assert errors == []
+
+
 def test_the_still_shows_when_the_kernel_is_gone(open_cells: Open) -> None:
     nb = open_cells(DEFINE, "counter", "counter.count = 7")
     nb.run_all()

@@ -6,7 +6,7 @@ export default mount((root, panel) => {
   const status = h("strong", { class: "lk-card-headline" }), record = h("span", { class: "lk-quiet" }), note = h("p", { class: "lk-warn" }), said = h("p", { class: "lk-quiet" });
   const checks = h("ul", { class: "lk-checks", "aria-label": "Checks" }), after = h("div", { class: "lk-prose" });
   const hints = h("div", { class: "lk-hints", role: "log", "aria-label": "Hints" }), solution = h("div");
-  let text = "", now = "";
+  let text = "", now = "", last = null;
   /** Do something with the cell, which is there once Python has answered; a click may come before. */
   const give = async (act) => {
     await first;
@@ -19,6 +19,7 @@ export default mount((root, panel) => {
   const reset = cardAsk("Start again", "Put the starter back? What you wrote is kept in backups/.", "Put it back", () => ask("reset"));
 
   function draw(state) {
+    last = state;
     title.textContent = state.title;
     facts.textContent = state.facts;
     const same = JSON.stringify([state.task, state.objectives, state.file, state.open]);
@@ -58,5 +59,6 @@ export default mount((root, panel) => {
     h("div", { class: "lk-row", role: "status" }, status, record),
     note, said, checks, after, hints, solution);
   panel.on("state", draw);
+  panel.on("gone", () => { if (last?.checking) draw({ ...last, checking: false }); });
   const first = panel.ask("state").then(draw, (error) => { said.textContent = error.message; });
 });

@@ -9,9 +9,9 @@ function clinicFindings(rows) {
 export default mount((root, panel) => {
   const brief = h("div", { class: "lk-brief", tabindex: "0", role: "region", "aria-label": "The brief" }), place = h("div", { class: "lk-decide" });
   const said = h("div", { class: "lk-bad", role: "alert" }), guide = h("pre", { class: "lk-code", tabindex: "0", "aria-label": "What the guide says" });
-  const status = h("strong", { role: "status" }), rubric = h("div"), findings = h("div");
-  const measured = h("div"), consequences = h("ul", { class: "lk-consequences", "aria-label": "Consequences" }), picture = h("img", { alt: "Lost calls over time, and p95 against what is promised", hidden: true });
-  let form = null, asking = false, shown = "", own = false;
+  const status = h("strong", { role: "status" }), rubric = h("div", { class: "lk-rubric" }), findings = h("div");
+  const measured = h("div", { class: "lk-measured" }), consequences = h("ul", { class: "lk-consequences", "aria-label": "Consequences" }), picture = h("img", { alt: "Lost calls over time, and p95 against what is promised", hidden: true });
+  let form = null, asking = false, shown = "", own = false, last = null;
 
   async function ask(name) {
     let answers;
@@ -25,6 +25,7 @@ export default mount((root, panel) => {
   const tell = button("What the guide says", unlessIdle(() => panel.ask("guide").catch((error) => { said.textContent = error.message; })));
 
   function draw(state) {
+    last = state;
     for (const each of [check, run]) idle(each, state.running);
     run.textContent = state.running ? "Running ..." : "Run in miniature";
     status.textContent = state.running ? "Calls are being made, and a process will be killed ..." : state.headline;
@@ -44,9 +45,10 @@ export default mount((root, panel) => {
   root.append(h("div", { class: "lk-columns lk-clinic" }, brief, h("div", {}, place, h("div", { class: "lk-row lk-act" }, check, run, tell), said)),
     status, rubric, findings, measured, consequences, picture, guide);
   panel.on("state", fresh);
+  panel.on("gone", () => { if (last?.running) draw({ ...last, running: false }); });
   const failed = (error) => { said.textContent = error.message; };
   panel.ask("brief").then((found) => {
-    brief.replaceChildren(h("h3", {}, found.title), ...briefNodes(found));
+    brief.replaceChildren(h("h3", {}, briefText(found.title)), ...briefNodes(found));
     return panel.ask("state").then((state) => {
       shown = JSON.stringify(state.decision);
       form = schemaForm(found.schema, { value: state.decision, label: "decision" });

@@ -38,7 +38,7 @@ function compareView(panel, { height = 300 } = {}) {
   const body = h("div", { class: "tl" });
   root.append(body);
   let gone = false, open_at = -1, list = null;
-  const load = () => panel.ask("pairs").then((answer) => { if (!gone) draw(answer); }, (error) => summary.replaceChildren(h("span", { class: "lk-bad", role: "alert" }, error.message)));
+  const load = () => panel.ask("pairs").then((answer) => { if (!gone) draw(answer); }, (error) => (error.message || !list) && summary.replaceChildren(h("span", { class: "lk-bad", role: "alert" }, error.message)));
   load();
 
   function draw(answer) {

@@ -18,11 +18,15 @@ let labkitSerial = 0;
 const labkitPage = Math.random().toString(36).slice(2);
 const uid = (name) => `labkit-${name}-${labkitPage}-${++labkitSerial}`;
 
+const GONE = "The kernel was restarted or has ended: run this cell again.";
+
 /** Makes anywidget's module from `draw(root, panel)`. `draw` may return a function that runs when the view goes. */
 function mount(draw) {
   return {
     render({ model, el }) {
-      const waiting = new Map(), listeners = new Map();
+      const waiting = new Map(), listeners = new Map(), notice = h("p", { role: "alert", class: "lk-bad lk-gone" }, GONE);
+      let gone = false;
+      const tell = (what, data) => { for (const listener of listeners.get(what) ?? []) listener(data); };
       const heard = (message) => {
         if ("answer" in message) {
           const entry = waiting.get(message.answer);
@@ -30,26 +34,47 @@ function mount(draw) {
           if (!entry) return;
           if ("error" in message) entry.reject(Object.assign(new Error(message.error), { kind: message.kind, cancelled: !!message.cancelled }));
           else entry.resolve(message.result);
-        } else if ("tell" in message) for (const listener of listeners.get(message.tell) ?? []) listener(message.data);
+        } else if ("tell" in message) tell(message.tell, message.data);
+      };
+      /** The kernel is gone, for good: this model never reaches another. Once for the whole panel, so what waits fails without words of its own. */
+      const lost = () => {
+        if (!gone) {
+          gone = true;
+          root.prepend(notice);
+          tell("gone");
+          for (const busy of root.querySelectorAll("[aria-busy=true]")) busy.setAttribute("aria-busy", "false");
+        }
+        for (const { promise, reject } of waiting.values()) {
+          promise.catch(() => {});  // a view that does not wait for the answer has nothing to catch
+          reject(new Error(""));
+        }
+        waiting.clear();
+      };
+      const send = (message) => {
+        if (!gone) try { model.send(message); return; } catch { /* its comm is disposed of: the kernel was shut down, or died */ }
+        lost();
+        if (root.contains(document.activeElement)) notice.scrollIntoView({ block: "nearest" });  // who clicked may be far below it
       };
       model.on("msg:custom", heard);
+      model.on("comm_live_update", lost);  // ipywidgets: a restart; after a model is made it only ever says that the kernel left
       const panel = {
         model,
         /** Ask Python; the promise has `.cancel()`. */
         ask(name, params = {}) {
-          const id = uid("ask");
-          const promise = new Promise((resolve, reject) => waiting.set(id, { resolve, reject }));
-          promise.cancel = () => model.send({ cancel: id });
-          model.send({ ask: id, name, params });
-          return promise;
+          const id = uid("ask"), entry = {};
+          entry.promise = new Promise((resolve, reject) => Object.assign(entry, { resolve, reject }));
+          entry.promise.cancel = () => send({ cancel: id });
+          waiting.set(id, entry);
+          send({ ask: id, name, params });
+          return entry.promise;
         },
-        /** Hear what Python tells. */
+        /** Hear what Python tells; and "gone", when there is no Python any more: what runs by itself ends then. */
         on(what, listener) { listeners.set(what, [...(listeners.get(what) ?? []), listener]); },
       };
       const root = h("section", { class: "labkit labkit-panel", "aria-label": model.get("label"), "data-lm-suppress-shortcuts": "true" });  // else keys are the notebook's
       el.append(root);
       const leave = draw(root, panel);
-      return () => { model.off("msg:custom", heard); waiting.clear(); if (typeof leave === "function") leave(); };
+      return () => { model.off("msg:custom", heard); model.off("comm_live_update", lost); waiting.clear(); if (typeof leave === "function") leave(); };
     },
   };
 }

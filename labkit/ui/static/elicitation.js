@@ -7,6 +7,7 @@ export default mount((root, panel) => {
   root.append(question, body, status);
   const settled = (state) => { body.disabled = true; status.textContent = state; };
   panel.on("settled", ({ state }) => settled(state));
+  panel.on("gone", () => clearTimeout(slow));
   const failed = (error) => { status.textContent = error.message; };
 
   // A cell that blocks (lab.sync) keeps the kernel from hearing anything of this form until it ends.

@@ -110,5 +110,7 @@ export default mount((root, panel) => {
   watcher.observe(root);
   document.addEventListener("visibilitychange", renew);
   panel.on("rows", ({ rows: fresh }) => draw(fresh));
-  return () => { clearInterval(timer); watcher.disconnect(); document.removeEventListener("visibilitychange", renew); };
+  const stop = () => { clearInterval(timer); watcher.disconnect(); document.removeEventListener("visibilitychange", renew); };
+  panel.on("gone", stop);
+  return stop;
 });

@@ -117,6 +117,7 @@ function insp_draw(live, panel, state) {
   panel.on("questions", ({ rows }) => questions.show(rows));
   panel.on("progress", ({ id, ...progress }) => { const line = app.history.get(id); if (line) browsers[insp_tab(line.kind)].page(line.kind, line.name)?.progress(progress); });
   panel.on("trouble", app.fail);
+  panel.on("gone", () => show_facts({ ...app.facts, connecting: false }));
   panel.on("forget", () => {
     app.history.clear();
     for (const browser of Object.values(browsers)) browser.leave();

@@ -33,6 +33,7 @@ function insp_browser(panel, app, what) {
   }
 
   draw();
+  panel.on("gone", () => { for (const page of pages.values()) page.rest(); });
   return {
     root: h("div", { class: "lk-columns" }, h("div", {}, h("div", { class: "lk-row" }, find), list), place),
     set(fresh) {
@@ -102,7 +103,7 @@ function insp_page(panel, app, item) {
   }
   rest();
   const page = {
-    root, send,
+    root, send, rest,
     focus() { go.focus(); },
     fill(values) { form?.set(values); form?.show([]); anyway.hidden = true; },
     show(entry) {

@@ -103,7 +103,9 @@ export default mount((root, panel) => {
   root.append(
     h("div", { class: "lk-row lk-interview-head" }, title, h("div", { class: "lk-row" }, left, pause, finish.root, reload)),
     h("div", { class: "lk-row lk-interview-head" }, where, spent), dots, facts, cover, body, acts, end, told, said);
+  const stop = () => { clearInterval(ticking); clearInterval(beating); };
   panel.on("state", draw);
+  panel.on("gone", () => { stop(); if (state?.checking) { state.checking = false; drawItem(state.item); } });
   panel.ask("state").then(draw, (error) => { said.textContent = error.message; });
-  return () => { clearInterval(ticking); clearInterval(beating); };
+  return stop;
 });

@@ -334,7 +334,7 @@ function timelineView(panel, { height = 300 } = {}) {
     frames = frames.slice(gone_by);
     if (found && wanted && answer.tape === tape) for (const n of answer.found ?? []) found.add(n);
     head = { ...answer, rows: null, found: null, unframed: answer.unframed || (head.tape === answer.tape && head.unframed) };
-    if (answer.older) { older = answer.older; fetch_older(); }
+    if (answer.older) { older = answer.older; fetch_older().catch((error) => { if (error.message) throw error; }); }  // no words: no kernel, and the panel has said so
     name_methods();
     say_caption();
     filter(false, leaving);
