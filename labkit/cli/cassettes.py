@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
 from labkit.cli.certify import pairs
-from labkit.cli.exits import FAILED, STOPPED, USAGE, say, told, wrong_usage
+from labkit.cli.exits import FAILED, STOPPED, USAGE, ended_as_by_ctrl_c, say, told, wrong_usage
 from labkit.cli.talk import CA, CERT, KEY, parse_headers, tls_files
 
 _ENV = typer.Option("--env", metavar="KEY=VALUE", help="For the server's process; repeat.")
@@ -36,10 +35,10 @@ def record(
     from labkit.wire import Tape
 
     tape = Tape(transport="stdio")
-    signal.signal(signal.SIGTERM, _stopped)  # a host may end us so; what was said is written all the same
     code = 0
     try:
-        with told(otherwise=USAGE):
+        # A host may end us by SIGTERM; what was said is written all the same.
+        with ended_as_by_ctrl_c(), told(otherwise=USAGE):
             code = recording(target, lines_of(sys.stdin.buffer), sys.stdout.buffer, tape, env=pairs(env or []), cwd=cwd)
     except KeyboardInterrupt:
         code = STOPPED
@@ -49,10 +48,6 @@ def record(
                 cassette = Cassette.from_tape(tape)
                 say(f"{len(cassette)} exchanges written: {cassette.save(out)}")
     raise typer.Exit(code if code in (0, STOPPED) else FAILED)
-
-
-def _stopped(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def replay(

@@ -40,6 +40,8 @@ def ended_as_by_ctrl_c() -> Generator[None]:
     """Within this, SIGTERM is Ctrl-C: what was started is ended first. For the main thread."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in what a shell starts with &
+            raise KeyboardInterrupt
         signal.raise_signal(signal.SIGINT)
 
     before = signal.signal(signal.SIGTERM, interrupt)

@@ -126,14 +126,14 @@ class Talk:
         from labkit.interview.design import form
 
         self.console.print(self.session.case().text, markup=False)
-        path = place(self.session.folder) / f"decision-{self.session.id}.toml"
+        path, untouched = place(self.session.folder) / f"decision-{self.session.id}.toml", form(entry.item.id)
         if not path.exists():
-            path.write_text(form(entry.item.id), encoding="utf-8")
+            path.write_text(untouched, encoding="utf-8")
         self.say(f"\n[bold]Fill in {escape(str(path))}[/], then press Enter.")
         while entry is self.session.current and entry.status == "open":
             if self._read("Enter when you have decided", entry) is None:
                 continue
-            if path.read_text(encoding="utf-8") == form(entry.item.id):
+            if path.read_text(encoding="utf-8") == untouched:
                 self.say("[red]Nothing in it has been changed: decide first, or :skip it.[/]")
                 continue
             self._tried(lambda: self.session.decide(_decision(path)))

@@ -68,9 +68,13 @@ class Certificate:
         found = [(r, f) for r in self.results if not r.expected for f in r.findings]
         return sorted(found, key=lambda pair: SEVERITIES.index(pair[1].severity or pair[0].check.severity))
 
+    def of(self, severity: Severity) -> list[tuple[CheckResult, Finding]]:
+        """The findings of this severity."""
+        return [(r, f) for r, f in self.findings if (f.severity or r.check.severity) == severity]
+
     def count(self, severity: Severity) -> int:
         """How many findings there are of this severity."""
-        return sum((f.severity or r.check.severity) == severity for r, f in self.findings)
+        return len(self.of(severity))
 
     @property
     def passed(self) -> bool:

@@ -19,7 +19,7 @@ from labkit.session.tls import Tls
 from labkit.testbench.again import another
 from labkit.testbench.bench import ERAS, Bench, Options
 from labkit.testbench.certificate import Certificate, without_folders
-from labkit.testbench.check import CHECKS, Check, CheckResult, Finding, NotApplicable, Profile
+from labkit.testbench.check import CHECKS, Check, CheckResult, NotApplicable, Profile
 from labkit.testbench.progress import notebook_listener
 from labkit.testbench.raw import PREFIX
 
@@ -207,18 +207,14 @@ def write_baseline(certificate: Certificate, path: str | Path) -> set[str]:
     Warnings and advice do not, and an entry would hide an error of the same check later on. LabError when the file
     cannot be written.
     """
-    found = [(result.check.id, finding.message) for result, finding in errors(certificate)]
-    failed = dict(reversed(found))
+    failed: dict[str, str] = {}
+    for result, finding in certificate.of("error"):
+        failed.setdefault(result.check.id, finding.message)
     try:
         Path(path).write_text(json.dumps(failed, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise LabError(f"Cannot write the baseline {path}: {error.strerror or error}. Give another place.") from error
     return set(failed)
-
-
-def errors(certificate: Certificate) -> list[tuple[CheckResult, Finding]]:
-    """The findings that keep it from being certified."""
-    return [(r, f) for r, f in certificate.findings if (f.severity or r.check.severity) == "error"]
 
 
 def hold(certificate: Certificate, known: set[str]) -> None:

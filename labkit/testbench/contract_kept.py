@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import suppress
 
 from labkit.errors import ConnectError
@@ -224,14 +224,11 @@ async def stable(bench: Bench) -> AsyncGenerator[Finding]:
 def _orders(bench: Bench) -> list[list[str]]:
     """Orders in which one set of tools was listed, when there is more than one: server/tools#capabilities."""
     found: dict[frozenset[str], list[list[str]]] = {}
-    for wire in bench.opened:
-        for way, text in wire.transcript:
-            if wire.era != MODERN or way != "received" or '"tools"' not in text:
-                continue
-            names = [named(tool) for tool in objects(as_object(parsed(text).get("result")).get("tools"))]
-            orders = found.setdefault(frozenset(names), [])
-            if names not in orders:
-                orders.append(names)
+    for tools in _lists(bench, MODERN):
+        names = [named(tool) for tool in tools]
+        orders = found.setdefault(frozenset(names), [])
+        if names not in orders:
+            orders.append(names)
     for orders in found.values():
         if len(orders) > 1:
             return orders
@@ -254,18 +251,22 @@ async def _provoke(wire: RawWire, called: list[tuple[str, Json]]) -> None:
 def _versions(bench: Bench, era: str) -> dict[str, list[str]]:
     """By name, the different definitions of each tool that any wire of this era has shown, in order."""
     found: dict[str, list[str]] = {}
+    for tools in _lists(bench, era):
+        twice = {named(tool) for tool in tools if sum(named(other) == named(tool) for other in tools) > 1}
+        for tool in tools:
+            known = {key: tool[key] for key in ("name", *PINNED["tools"][3]) if tool.get(key) is not None}
+            versions = found.setdefault(named(tool), [])
+            if canonical(known) not in versions and named(tool) not in twice:
+                versions.append(canonical(known))
+    return {name: versions for name, versions in found.items() if len(versions) > 1}
+
+
+def _lists(bench: Bench, era: str) -> Iterator[list[Json]]:
+    """The tools of each list, or page of one, that any wire of this era has shown, in order."""
     for wire in bench.opened:
         for way, text in wire.transcript:
-            if wire.era != era or way != "received" or '"tools"' not in text:
-                continue
-            tools = objects(as_object(parsed(text).get("result")).get("tools"))
-            twice = {named(tool) for tool in tools if sum(named(other) == named(tool) for other in tools) > 1}
-            for tool in tools:
-                known = {key: tool[key] for key in ("name", *PINNED["tools"][3]) if tool.get(key) is not None}
-                versions = found.setdefault(named(tool), [])
-                if canonical(known) not in versions and named(tool) not in twice:
-                    versions.append(canonical(known))
-    return {name: versions for name, versions in found.items() if len(versions) > 1}
+            if wire.era == era and way == "received" and '"tools"' in text:
+                yield objects(as_object(parsed(text).get("result")).get("tools"))
 
 
 @check(

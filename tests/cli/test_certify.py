@@ -184,17 +184,28 @@ def test_environment_and_folder_reach_the_server(here, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no signal that stands for Ctrl-C in one process alone")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_is_130_and_leaves_no_server(tmp_path: Path, number: int) -> None:
+@pytest.mark.parametrize(
+    ("number", "before"),
+    [
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGTERM, signal.default_int_handler),
+        (signal.SIGTERM, signal.SIG_IGN),  # as in what a shell starts with &
+    ],
+)
+def test_ctrl_c_is_130_and_leaves_no_server(tmp_path: Path, number: int, before: Any) -> None:
     silent = f'"{sys.executable}" -c "import sys; [None for _ in sys.stdin]"'
-    run: Any = subprocess.Popen(
-        [sys.executable, "-m", "labkit", "certify", silent, "--json", "-"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        env=environment(),
-        cwd=tmp_path,
-    )
+    ours = signal.signal(signal.SIGINT, before)  # what is ignored here is ignored by whom we start
+    try:
+        run: Any = subprocess.Popen(
+            [sys.executable, "-m", "labkit", "certify", silent, "--json", "-"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            env=environment(),
+            cwd=tmp_path,
+        )
+    finally:
+        signal.signal(signal.SIGINT, ours)
     deadline = time.monotonic() + 30
     while not (children := psutil.Process(run.pid).children(recursive=True)) and time.monotonic() < deadline:
         time.sleep(0.02)
