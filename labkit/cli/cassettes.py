@@ -47,7 +47,10 @@ def record(
             with told():
                 cassette = Cassette.from_tape(tape)
                 say(f"{len(cassette)} exchanges written: {cassette.save(out)}")
-    raise typer.Exit(code if code in (0, STOPPED) else FAILED)
+    if code not in (0, STOPPED):
+        say(f"the server ended with exit code {code}")
+        raise typer.Exit(FAILED)
+    raise typer.Exit(code)
 
 
 def replay(

@@ -71,6 +71,7 @@ def test_a_server_that_ends_first_ends_the_recording_while_the_client_waits(tmp_
         assert run.stdout.readline() == "{}\n"
         assert run.wait(30) == 1, "and its stdin is still open"
         assert "1 exchanges written" in (told := run.stderr.read()) and "Fatal" not in told, told
+        assert "the server ended with exit code 7" in told
 
 
 def test_against_nothing_is_no_connection_as_json(labkit, cassette: Path) -> None:
